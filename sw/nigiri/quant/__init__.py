@@ -1,0 +1,1 @@
+"""int8 quantisation and integer export of SuperNets (needs the ``train`` extra)."""

@@ -1,0 +1,147 @@
+"""Layer descriptors: a program is a list of them, 128 bytes each, in DRAM.
+
+Units: *pixel words* are 8 bytes in the activation buffer (8 channels of one pixel), *words* are 64 bytes in DRAM and
+in the weight buffers.  DRAM offsets count words from the base of the DMA window.  Activation addresses wrap modulo
+the buffer.  See :mod:`nigiri.spec.layout` for the order of pixels and weights, :mod:`nigiri.spec.arith` for rounding.
+
+CONV performs, for `taps` = kernel x kernel (dense) or kernel (depthwise rows), exactly this loop nest::
+
+    for ob in range(out_blocks):                                # 8 output channels
+        params = DRAM[param_offset + ob]                        # 8 x (bias int32, multiplier uint16, shift uint8, 0)
+        for tile in range(ceil(out_pixels / P)):                # P consecutive output pixels
+            acc = int32[P, 8] zeros
+            for ib in range(in_blocks) (depthwise: ib = ob only):
+                for t in range(taps):                           # centre outwards
+                    w = weight word [ob][ib][t]                 # DRAM[weight_offset + (ob*w_blocks + ib)*w_taps + t]
+                    for p in range(P), o in range(8), i in range(8):
+                        dense:     acc[p, o] += w[o, i] * in[ib, pixel p at tap t, channel i]
+                        depthwise: acc[p, o] += w[o, i] * in[ob, pixel p at row t and column slot i, channel o]
+            v = requantise(acc, params, zp_out)
+            if table:    v = TABLE[v]
+            if residual: v = add(v, AB[res_base + ob*res_stride + pixel])
+            v = clamp(v, act_min, act_max)
+            unless discard: AB[out_base + ob*out_stride + place(pixel)] = v
+            if pool: sum[0:8] += v over the pixels inside the image
+        if pool: AB[pool_base + ob] = requantise(sum, pool_offset, pool_mult, pool_shift, pool_zp)
+
+Pixels outside the image read as `zp_in`.  Sums wrap at 32 bits.
+
+LOAD copies `length` pixel words from DRAM[mem_offset] to AB[out_base]; STORE copies from AB[in_base] to
+DRAM[mem_offset].  Both need bases and length in multiples of 8 pixel words.
+"""
+from __future__ import annotations
+
+import enum
+
+from nigiri.spec.config import AcceleratorConfig
+from nigiri.spec.fields import Field, decode, encode
+
+__all__ = ["BYTES", "FIELDS", "MAGIC", "MAX_SIDE", "Flag", "Opcode", "WORDS", "pack", "problem", "taps", "unpack"]
+
+BYTES = 128
+WORDS = BYTES // 4
+MAGIC = 0x4E
+MAX_SIDE = 1023
+"""Largest height or width of a feature map."""
+
+
+class Opcode(enum.IntEnum):
+    CONV = 1
+    LOAD = 2
+    STORE = 3
+
+
+class Flag:
+    """Bits of the field `flags`."""
+
+    DEPTHWISE = 1
+    STRIDE2 = 2
+    TABLE = 4
+    RESIDUAL = 8
+    POLYPHASE = 16
+    POOL = 32
+    DISCARD = 64
+
+
+FIELDS: tuple[Field, ...] = (
+    Field("opcode", 0, 0, 8, "1 CONV, 2 LOAD, 3 STORE"),
+    Field("magic", 0, 8, 8, "0x4E"),
+    Field("layer", 0, 16, 16, "SuperNet layer: entry of the residency table"),
+    Field("flags", 1, 0, 8, "1 depthwise, 2 stride 2, 4 table, 8 residual, 16 polyphase output, 32 pool, 64 discard"),
+    Field("kernel", 1, 8, 4, "kernel size: 1, 3, 5 or 7 (depthwise: not 1)"),
+    Field("in_w", 2, 0, 16, "input width, pixels"),
+    Field("in_h", 2, 16, 16, "input height, pixels"),
+    Field("out_blocks", 3, 0, 16, "output channels / 8"),
+    Field("in_blocks", 3, 16, 16, "input channels / 8 (depthwise: 1)"),
+    Field("in_base", 4, 0, 32, "input tensor, pixel words"),
+    Field("in_stride", 5, 0, 32, "from one input block to the next, pixel words"),
+    Field("in_phase", 6, 0, 32, "stride 2: from one phase plane to the next, pixel words"),
+    Field("out_base", 7, 0, 32, "output tensor, pixel words"),
+    Field("out_stride", 8, 0, 32, "from one output block to the next, pixel words"),
+    Field("out_phase", 9, 0, 32, "polyphase output: from one phase plane to the next, pixel words"),
+    Field("mem_offset", 10, 0, 32, "CONV: weights; LOAD, STORE: tensor; words from the window base"),
+    Field("w_taps", 11, 0, 16, "taps (depthwise: rows) stored per weight block"),
+    Field("w_blocks", 11, 16, 16, "input blocks stored per output block (depthwise: 1)"),
+    Field("param_offset", 12, 0, 32, "requantisation parameters, one word per output block"),
+    Field("table_offset", 13, 0, 32, "activation table, 4 words"),
+    Field("zp_in", 14, 0, 8, "zero point of the input", True),
+    Field("zp_out", 14, 8, 8, "zero point after requantisation", True),
+    Field("act_min", 14, 16, 8, "lower clamp of the result", True),
+    Field("act_max", 14, 24, 8, "upper clamp of the result", True),
+    Field("res_base", 15, 0, 32, "residual tensor, pixel words, same pixel order as a plain output"),
+    Field("res_stride", 16, 0, 32, "from one residual block to the next, pixel words"),
+    Field("res_mult_y", 17, 0, 16, "residual addition: multiplier of the layer's own result"),
+    Field("res_mult_r", 17, 16, 16, "residual addition: multiplier of the residual"),
+    Field("res_shift", 18, 0, 6, "residual addition: right shift"),
+    Field("zp_y", 18, 8, 8, "residual addition: zero point of the layer's own result", True),
+    Field("zp_res", 18, 16, 8, "residual addition: zero point of the residual", True),
+    Field("zp_sum", 18, 24, 8, "residual addition: zero point of the sum", True),
+    Field("pool_base", 19, 0, 32, "pooled tensor, pixel words: one per output block"),
+    Field("pool_mult", 20, 0, 16, "pool: multiplier"),
+    Field("pool_shift", 20, 16, 6, "pool: right shift"),
+    Field("pool_zp", 20, 24, 8, "pool: zero point", True),
+    Field("pool_offset", 21, 0, 32, "pool: added to the sum (minus pixels times zero point)", True),
+    Field("length", 22, 0, 32, "LOAD, STORE: pixel words"),
+)
+
+
+def pack(**values: int) -> bytes:
+    """One descriptor as 128 bytes; the magic byte is set.  ValueError names a field that is out of its range."""
+    return encode(FIELDS, WORDS, {"magic": MAGIC, **values})
+
+
+def unpack(raw: bytes) -> dict[str, int]:
+    """All fields of a 128-byte descriptor."""
+    return decode(FIELDS, raw)
+
+
+def taps(d: dict[str, int]) -> int:
+    """Weight words per block of a CONV: kernel rows when depthwise, kernel squared otherwise."""
+    return d["kernel"] if d["flags"] & Flag.DEPTHWISE else d["kernel"] ** 2
+
+
+def problem(d: dict[str, int], config: AcceleratorConfig) -> str | None:
+    """Which rule a descriptor breaks (the device answers ErrorCode.DESCRIPTOR), or None."""
+    if d["magic"] != MAGIC:
+        return f"magic must be {MAGIC:#x}, not {d['magic']:#x}"
+    if d["opcode"] == Opcode.CONV:
+        depthwise = bool(d["flags"] & Flag.DEPTHWISE)
+        if d["kernel"] not in ((3, 5, 7) if depthwise else (1, 3, 5, 7)):
+            return f"kernel {d['kernel']} is not supported"
+        if not (1 <= d["in_w"] <= MAX_SIDE and 1 <= d["in_h"] <= MAX_SIDE):
+            return f"image {d['in_w']} x {d['in_h']} must be between 1 x 1 and {MAX_SIDE} x {MAX_SIDE}"
+        if d["out_blocks"] < 1 or d["in_blocks"] < 1 or (depthwise and d["in_blocks"] != 1):
+            return f"out_blocks {d['out_blocks']} and in_blocks {d['in_blocks']} must be at least 1 (depthwise: in_blocks 1)"
+        if 1 + d["in_blocks"] * taps(d) > config.db_words:
+            return f"an output block of {1 + d['in_blocks'] * taps(d)} words does not fit the dynamic buffer of {config.db_words}"
+        if d["layer"] >= config.layers:
+            return f"layer {d['layer']} is beyond the residency table of {config.layers} entries"
+        return None
+    if d["opcode"] in (Opcode.LOAD, Opcode.STORE):
+        base = d["out_base"] if d["opcode"] == Opcode.LOAD else d["in_base"]
+        if d["length"] < 1 or d["length"] % 8 or base % 8:
+            return f"length {d['length']} and base {base} must be multiples of 8 pixel words"
+        if d["length"] > config.ab_words:
+            return f"length {d['length']} is beyond the activation buffer of {config.ab_words} pixel words"
+        return None
+    return f"unknown opcode {d['opcode']}"

@@ -6,7 +6,8 @@ from nigiri.spec.errors import ErrorCode
 __all__ = [
     "BadAddress", "BadArgument", "DescriptorError", "DeviceBusy", "DeviceError", "DeviceTimeout", "FillError",
     "MemoryReadError", "MemoryWriteError", "NigiriError", "NotAttached", "OutOfMemory", "ProgramError",
-    "ProgramTimeout", "WindowError", "WrongConfiguration", "WrongProduct", "WrongVersion", "program_error",
+    "ProgramTimeout", "WindowError", "WrongConfiguration", "WrongProduct", "WrongVersion", "fill_error",
+    "program_error",
 ]
 
 
@@ -57,7 +58,7 @@ class DeviceTimeout(DeviceError):
 class ProgramError(DeviceError):
     """A program stopped at descriptor `index` with error `code`."""
 
-    def __init__(self, message: str, code: ErrorCode, index: int):
+    def __init__(self, message: str, code: int, index: int):
         super().__init__(message)
         self.code = code
         self.index = index
@@ -86,7 +87,7 @@ class ProgramTimeout(ProgramError):
 class FillError(DeviceError):
     """A fill stopped at entry `index` with error `code`; entries before it took effect."""
 
-    def __init__(self, message: str, code: ErrorCode, index: int):
+    def __init__(self, message: str, code: int, index: int):
         super().__init__(message)
         self.code = code
         self.index = index
@@ -110,22 +111,18 @@ _FILL: dict[ErrorCode, str] = {
 }
 
 
-def _named(code: int) -> tuple[ErrorCode | int, str]:
-    try:
-        return ErrorCode(code), ErrorCode(code).name
-    except ValueError:
-        return code, "unknown"
+def _name(code: int) -> str:
+    return ErrorCode(code).name if code in list(ErrorCode) else "unknown"
 
 
 def program_error(code: int, index: int, detail: str | None = None) -> ProgramError:
     """The exception for ERROR_CODE and ERROR_INDEX; `detail` replaces the general explanation."""
-    known, name = _named(code)
-    kind, text = _PROGRAM.get(known, (ProgramError, "stopped for an unexpected reason: reset the device"))  # type: ignore[call-overload]
-    return kind(f"descriptor {index} {detail or text} (error {code}, {name})", known, index)
+    kind, text = next((v for c, v in _PROGRAM.items() if c == code),
+                      (ProgramError, "stopped for an unexpected reason: reset the device"))
+    return kind(f"descriptor {index} {detail or text} (error {code}, {_name(code)})", code, index)
 
 
 def fill_error(code: int, index: int) -> FillError:
     """The exception for FILL_ERROR and FILL_INDEX."""
-    known, name = _named(code)
-    text = _FILL.get(known, "stopped for an unexpected reason: reset the device")  # type: ignore[call-overload]
-    return FillError(f"fill entry {index} {text} (error {code}, {name})", known, index)  # type: ignore[arg-type]
+    text = next((v for c, v in _FILL.items() if c == code), "stopped for an unexpected reason: reset the device")
+    return FillError(f"fill entry {index} {text} (error {code}, {_name(code)})", code, index)

@@ -14,7 +14,8 @@ def wrap32(x: np.ndarray) -> np.ndarray:
 def shift_round(x: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
     """x / 2**shift rounded half up; `shift` is 0..63 and |x| below 2**62."""
     s = np.asarray(shift, np.int64)
-    return (x + ((np.int64(1) << s) >> np.int64(1) if s.ndim else np.int64((1 << int(s)) >> 1))) >> s
+    half = np.where(s > 0, np.int64(1) << np.maximum(s - 1, 0), 0)
+    return (x + half) >> s
 
 
 def requantise(acc: np.ndarray, bias: np.ndarray | int, mult: np.ndarray | int, shift: np.ndarray | int,

@@ -43,7 +43,7 @@ def dense(x: np.ndarray, weights: np.ndarray, kernel: int, stride: int, zp: int)
     n, h, w, c = x.shape
     oh, ow, outputs = out_side(h, stride), out_side(w, stride), weights.shape[2]
     dtype = np.float32 if c * kernel * kernel <= 1024 else np.float64
-    acc = np.zeros((n * oh * ow, outputs), dtype)
+    acc: np.ndarray = np.zeros((n * oh * ow, outputs), dtype)
     step = max(1, _CHUNK // max(1, n * h * w))
     for first in range(0, c, step):
         part = pad(x[..., first:first + step].astype(dtype), kernel // 2, zp)

@@ -15,7 +15,8 @@ from nigiri.spec.registers import COUNTERS, PRODUCT_ID, REGISTERS, SPAN, Control
 __all__ = ["GoldenDevice"]
 
 _NAMES = {r.address: r.name for r in REGISTERS}
-_WRITABLE = {r.name: 0xFFFFFFFF for r in REGISTERS if r.access == "rw"} | {"WINDOW_BASE_LO": 0xFFFFF000, "IRQ_ENABLE": 7}
+_WRITABLE = {r.name: 0xFFFFFFFF for r in REGISTERS if r.access == "rw"}
+_WRITABLE |= {"WINDOW_BASE_LO": 0xFFFFF000, "IRQ_ENABLE": 7}
 _COUNTER_AT = {address(name) + 4 * half: (name, 32 * half) for name, _ in COUNTERS for half in (0, 1)}
 
 

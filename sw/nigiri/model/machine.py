@@ -90,11 +90,12 @@ class Machine:
             blocks = range(first, min(first + step, d["out_blocks"]))
             params, weights = self._fetch(window, d, blocks)
             acc = self._accumulate(d, blocks, pixels, stride, weights)
-            v = arith.requantise(acc.reshape(oh, ow, -1), params["bias"], params["mult"], params["shift"] & 63, d["zp_out"])
+            v = arith.requantise(acc.reshape(oh, ow, -1), params["bias"], params["mult"], params["shift"] & 63,
+                                 d["zp_out"])
             self._finish(d, blocks, v, table)
 
     def _fetch(self, window: Window, d: dict[str, int], blocks: range) -> tuple[np.ndarray, np.ndarray]:
-        """Parameters [8 * blocks] and weights int8 [block, in_block, tap, 8, 8], read block by block as the machine does."""
+        """Parameters [8 * blocks] and weights int8 [block, in_block, tap, 8, 8], read block by block."""
         taps = descriptor.taps(d)
         ob, ib, tap = np.ogrid[blocks.start:blocks.stop, :d["in_blocks"], :taps]
         resident = self.residency.locate(d["layer"], ob, ib, tap).reshape(len(blocks), -1)

@@ -31,7 +31,8 @@ class Memory:
 
     def __init__(self, nbytes: int = 64 << 20, base: int = 0x1000_0000):
         if nbytes < PAGE or nbytes % PAGE or base < 0 or base % PAGE:
-            raise BadArgument(f"memory of {nbytes} bytes at {base:#x}: both must be multiples of {PAGE}, the size positive")
+            raise BadArgument(f"memory of {nbytes} bytes at {base:#x}: both must be multiples of {PAGE}, "
+                              "the size positive")
         self.base = base
         self.data = np.zeros(nbytes, np.uint8)
         self._buffers: dict[int, int] = {}

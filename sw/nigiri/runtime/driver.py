@@ -78,9 +78,10 @@ class Driver:
         digest, mine = self.register("CONFIG_DIGEST"), self.config.digest()
         if digest != mine:
             theirs = next((c.name for c in CONFIGS.values() if c.digest() == digest), "unknown")
-            raise WrongConfiguration(f"device {self.device.name!r} is configuration {theirs!r} (digest {digest:#010x}), "
-                                     f"the software expects {self.config.name!r} (digest {mine:#010x}): compile for the "
-                                     f"device's configuration or load the other bitstream")
+            raise WrongConfiguration(f"device {self.device.name!r} is configuration {theirs!r} (digest "
+                                     f"{digest:#010x}), the software expects {self.config.name!r} (digest "
+                                     f"{mine:#010x}): compile for the device's configuration or load the other "
+                                     "bitstream")
 
     # window
 
@@ -212,5 +213,6 @@ class Driver:
     def __enter__(self) -> Driver:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
         self.close()

@@ -1,0 +1,73 @@
+"""Query streams: phases of accuracy and latency targets, much longer than the caching period, with noise on top."""
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from nigiri.sched.errors import SchedulerError
+from nigiri.sched.query import Query
+from nigiri.sched.table import LatencyTable
+
+__all__ = ["StreamSettings", "query_stream"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamSettings:
+    """How a stream looks.
+
+    Parameters
+    ----------
+    queries: how many.
+    phase: mean length of a phase, queries.
+    levels: operating points; a phase moves to another of them (0 the easiest, `levels` - 1 the most demanding).
+    noise: chance that a query asks for another level than its phase.
+    load: mean arrival rate times the mean service time without a cache; below 1 the queue stays short.
+    images: images to draw from; each is used once before any is used again.
+    seed: the same settings give the same stream.
+    """
+
+    queries: int = 200
+    phase: int = 40
+    levels: int = 4
+    noise: float = 0.1
+    load: float = 0.7
+    images: int = 512
+    seed: int = 2026
+
+    def __post_init__(self) -> None:
+        if self.queries < 1 or self.phase < 1 or self.levels < 1 or self.images < 1:
+            raise SchedulerError("queries, phase, levels and images must each be at least 1, not "
+                                 f"{self.queries}, {self.phase}, {self.levels} and {self.images}")
+        if not 0 <= self.noise <= 1 or self.load <= 0:
+            raise SchedulerError(f"noise must be between 0 and 1 and load positive, not {self.noise} and {self.load}")
+
+
+def query_stream(table: LatencyTable, settings: StreamSettings) -> list[Query]:
+    """A stream whose every target can be reached.
+
+    Levels are spread over the SubNets by accuracy.  A query of a level demands an accuracy just below that of the
+    level's SubNet and a latency just above what that SubNet needs without a cache, each loosened at random by at
+    most the distance to the next easier SubNet (accuracy), or by a tenth (latency).
+    """
+    rng = random.Random(settings.seed)
+    rows = sorted(range(len(table.subnets)), key=lambda i: table.subnets[i].accuracy)
+    rows = [r for n, r in enumerate(rows) if all(table.cycles[r, 0] < table.cycles[x, 0] for x in rows[n + 1:])]
+    levels = min(settings.levels, len(rows))
+    points = [round(n * (len(rows) - 1) / max(1, levels - 1)) for n in range(levels)]
+    gap_s = sum(table.latency_ms(r, 0) for r in rows) / len(rows) / 1e3 / settings.load
+    order: list[int] = []
+    level, clock, out = rng.randrange(levels), 0.0, []
+    for _ in range(settings.queries):
+        if levels > 1 and rng.random() < 1 / settings.phase:
+            level = rng.choice([x for x in range(levels) if x != level])
+        now = rng.randrange(levels) if rng.random() < settings.noise else level
+        point = points[now]
+        accuracy = table.subnets[rows[point]].accuracy
+        easier = table.subnets[rows[point - 1]].accuracy if point else accuracy - 1
+        clock += rng.expovariate(1 / gap_s)
+        if not order:
+            order = rng.sample(range(settings.images), settings.images)
+        out.append(Query(accuracy=accuracy - 0.9 * rng.random() * (accuracy - easier),
+                         latency_ms=table.latency_ms(rows[point], 0) * (1 + 0.1 * rng.random()),
+                         arrival_s=clock, image=order.pop()))
+    return out

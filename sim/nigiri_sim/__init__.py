@@ -1,0 +1,1 @@
+"""The accelerator's RTL in simulation: Verilator model, memory model, device, and helpers for tests."""

@@ -1,0 +1,135 @@
+"""Writes the tables that come from `nigiri.spec` and from measured results to docs/_generated; run by conf.py."""
+from __future__ import annotations
+
+import inspect
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+from results import table as markdown
+from results import tables
+
+from nigiri.spec import CONFIGS, MEMORIES, ErrorCode, descriptor, residency
+from nigiri.spec.fields import Field
+from nigiri.spec.layout import DENSE_TAPS, ROWS, SLOT_OFFSETS
+from nigiri.spec.memory import default_memory
+from nigiri.spec.registers import COUNTER_BASE, COUNTERS, REGISTERS
+
+__all__ = ["FOLDER", "generate", "pages"]
+
+FOLDER = Path(__file__).parent / "_generated"
+
+
+def field_table(fields: tuple[Field, ...]) -> str:
+    return markdown(["word", "bits", "field", "signed", "meaning"], [
+        [f.word, f"{f.lsb + f.width - 1}..{f.lsb}" if f.width > 1 else f.lsb, f"`{f.name}`", "yes" if f.signed else "",
+         f.doc] for f in sorted(fields, key=lambda f: (f.word, f.lsb))])
+
+
+def register_table() -> str:
+    return markdown(["address", "register", "access", "meaning"],
+                    [[f"`{r.address:#05x}`", f"`{r.name}`", r.access, r.doc] for r in REGISTERS])
+
+
+def counter_table() -> str:
+    return markdown(["address", "counter", "meaning"],
+                    [[f"`{COUNTER_BASE + 8 * n:#05x}`", f"`{name}`", doc] for n, (name, doc) in enumerate(COUNTERS)])
+
+
+def error_table() -> str:
+    """Error codes with the sentence written under each of them in the source."""
+    source = inspect.getsource(ErrorCode)
+    meaning = {}
+    for code in ErrorCode:
+        after = source.split(f"{code.name} = {code.value}\n")[1].lstrip()
+        meaning[code] = after.split('"""')[1] if after.startswith('"""') else "no error"
+    return markdown(["code", "name", "meaning"], [
+        [int(c), f"`{c.name}`", _code(text)] for c, text in meaning.items()])
+
+
+def _code(text: str) -> str:
+    """reStructuredText module roles as Markdown code."""
+    return text.replace(":mod:`", "`")
+
+
+def config_table() -> str:
+    return markdown(
+        ["name", "lanes", "MAC/cycle", "requantised pixels/cycle", "AB", "DB", "PB", "ports", "layers", "clock", "part",
+         "digest"],
+        [[f"`{c.name}`", c.lanes, c.mac_units, c.requant_pixels, f"{c.ab_words * 8 // 1024} KiB",
+          f"{c.db_words * 64 // 1024} KiB", f"{c.pb_words * 64 // 1024} KiB", f"{c.ports} x {c.port_bits} bit",
+          c.layers, f"{c.clock_mhz:g} MHz", c.part or "simulation", f"`{c.digest():08x}`"] for c in CONFIGS.values()])
+
+
+def memory_table() -> str:
+    return markdown(["name", "peak", "efficiency", "latency", "outstanding bursts per port"], [
+        [f"`{m.name}`", f"{m.peak_gbs:g} GB/s", f"{100 * m.efficiency:.0f} %", f"{m.latency} cycles", m.outstanding]
+        for m in MEMORIES.values()])
+
+
+def rate_table() -> str:
+    """Bytes a cycle, and multiply-accumulates per byte, of every configuration with its board's memory."""
+    rows = []
+    for c in CONFIGS.values():
+        m = default_memory(c)
+        rate = m.bytes_per_cycle(c)
+        rows.append([f"`{c.name}`", f"`{m.name}`", f"{rate:.1f}", f"{c.mac_units / rate:.0f}"])
+    return markdown(["configuration", "memory", "bytes/cycle delivered", "MAC per byte"], rows)
+
+
+def tap_picture() -> str:
+    """The 7 x 7 kernel with the number of every tap, and the order of rows and columns of depthwise words."""
+    number = {tap: n for n, tap in enumerate(DENSE_TAPS)}
+    grid = "\n".join("  ".join(f"{number[y, x]:2d}" for x in range(-3, 4)) for y in range(-3, 4))
+    rows = ", ".join(f"{dy:+d}" if dy else "0" for dy in ROWS)
+    slots = "\n".join(f"stride {s}: " + ", ".join(f"{dx:+d}" if dx else "0" for dx in dxs)
+                      for s, dxs in SLOT_OFFSETS.items())
+    return (f"Taps of a dense kernel, numbered in the order in which they are stored:\n\n```text\n{grid}\n```\n\n"
+            f"Rows of a depthwise kernel, in the order in which they are stored: {rows}.\n\n"
+            f"Column of each of the seven slots of a depthwise word:\n\n```text\n{slots}\n```\n")
+
+
+def results_page() -> str:
+    have = tables()
+    parts = [
+        ("subnets", "SubNets of the shipped bundle", "`nigiri info`; accuracy on the 10,000 test images, int8 computed "
+         "with the integer golden model."),
+        ("bench", "One inference", "`nigiri bench network demo:SUBNET --config CONFIG --cache CACHE --device rtl`. "
+         "Utilisation is useful multiply-accumulates divided by cycles times multiply-accumulate units."),
+        ("stalls", "Where the cycles go", "The counters of the same runs."),
+        ("demo", "A query stream", "`nigiri demo`: one stream with changing targets, served by three policies."),
+    ]
+    out = []
+    for name, title, text in parts:
+        body = have.get(name, "Not measured in this checkout: `make bench` measures it and writes the table.\n")
+        out.append(f"## {title}\n\n{text}\n\n{body}")
+    return "\n".join(out)
+
+
+def pages() -> dict[str, str]:
+    """Content of every generated file by name."""
+    return {
+        "descriptor_fields.md": field_table(descriptor.FIELDS),
+        "fill_fields.md": field_table(residency.FIELDS),
+        "registers.md": register_table(),
+        "counters.md": counter_table(),
+        "errors.md": error_table(),
+        "configurations.md": config_table(),
+        "memories.md": memory_table(),
+        "rates.md": rate_table(),
+        "taps.md": tap_picture(),
+        "results.md": results_page(),
+    }
+
+
+def generate(folder: Path = FOLDER) -> None:
+    """Write every page whose content has changed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        path = folder / name
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+
+
+if __name__ == "__main__":
+    generate()

@@ -1,0 +1,99 @@
+"""Markdown tables of measured results, from the JSON files in docs/results; the README and the site share them."""
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+__all__ = ["FOLDER", "bench_table", "demo_table", "stall_table", "subnet_table", "table", "tables"]
+
+FOLDER = Path(__file__).parents[1] / "docs" / "results"
+
+POLICIES = {"sushi": "SUSHI", "fixed": "fixed cache", "none": "no cache"}
+"""Policies of the demo in the order of the table."""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; cells are written as they are, `|` escaped."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(c).replace("|", "\\|") for c in line) + " |" for line in lines) + "\n"
+
+
+def _kib(n: float) -> str:
+    return f"{n / 1024:,.0f} KiB"
+
+
+def _signed(value: float, base: float) -> str:
+    return f"{100 * (value / base - 1):+.1f} %" if base else "-"
+
+
+def subnet_table(info: dict) -> str:
+    """The SubNets of the shipped bundle (`nigiri info --json`)."""
+    return table(["SubNet", "MMAC", "weights", "int8 accuracy", "float accuracy"], [
+        [s["name"], f"{s['macs'] / 1e6:.1f}", _kib(s["weight_bytes"]), f"{s['accuracy_int8']:.2f} %",
+         f"{s['accuracy_float']:.2f} %"] for s in info["bundle"]["subnets"]])
+
+
+def demo_table(demo: dict) -> str:
+    """The policies on one query stream (`nigiri demo --json`), with the change against no cache."""
+    policies = demo["policies"]
+    base = policies["none"]
+    rows = []
+    for key, name in POLICIES.items():
+        p = policies[key]
+        total, reference = p["dram_bytes"]["total"], base["dram_bytes"]["total"]
+        change = "" if key == "none" else f" ({_signed(p['mean_latency_ms'], base['mean_latency_ms'])})"
+        less = "" if key == "none" else f" ({_signed(total, reference)})"
+        rows.append([name, f"{p['mean_latency_ms']:.3f} ms{change}", f"{p['p99_latency_ms']:.3f} ms",
+                     f"{p['served_accuracy']:.2f} %", f"{_kib(total)}{less}", f"{_energy(p['energy_mj']):.2f} mJ"])
+    return table(["policy", "mean latency", "p99 latency", "served accuracy", "off-chip bytes", "energy"], rows)
+
+
+def _energy(value: float | dict[str, float]) -> float:
+    return value["total"] if isinstance(value, dict) else value
+
+
+def bench_table(benches: dict[str, dict]) -> str:
+    """One row per `nigiri bench network` file; the key is SUBNET_CONFIG_CACHE."""
+    rows = []
+    for key, b in benches.items():
+        subnet, config, cache = _parts(key)
+        total = b["dram_bytes"].get("total", sum(v for k, v in b["dram_bytes"].items() if k != "total"))
+        rows.append([subnet, f"`{config}`", cache, f"{b['cycles']:,}", f"{100 * _share(b['utilization']):.1f} %",
+                     _kib(total), _kib(b["pb_bytes"]), "yes" if b["bit_exact"] else "no"])
+    return table(["SubNet", "configuration", "cache", "cycles", "MAC utilisation", "off-chip bytes", "bytes from cache",
+                  "equals golden model"], rows)
+
+
+def stall_table(benches: dict[str, dict]) -> str:
+    """Where the cycles go, per `nigiri bench network` file."""
+    causes = list(dict.fromkeys(cause for b in benches.values() for cause in b["stalls"]))
+    rows = []
+    for key, b in benches.items():
+        subnet, config, cache = _parts(key)
+        rows.append([subnet, f"`{config}`", cache, f"{b['cycles']:,}", *(f"{b['stalls'].get(c, 0):,}" for c in causes)])
+    return table(["SubNet", "configuration", "cache", "cycles", *causes], rows)
+
+
+def _parts(key: str) -> tuple[str, str, str]:
+    subnet, rest = key.split("_", 1)
+    config, cache = rest.rsplit("_", 1)
+    return subnet, config, cache
+
+
+def _share(value: float) -> float:
+    return value / 100 if value > 1 else value
+
+
+def tables(folder: Path = FOLDER) -> dict[str, str]:
+    """All tables by name; a name is missing when its files are."""
+    out = {}
+    if (folder / "info.json").exists():
+        out["subnets"] = subnet_table(json.loads((folder / "info.json").read_text()))
+    if (folder / "demo.json").exists():
+        out["demo"] = demo_table(json.loads((folder / "demo.json").read_text()))
+    benches = {p.stem.removeprefix("bench_"): json.loads(p.read_text()) for p in sorted(folder.glob("bench_*.json"))}
+    if benches:
+        out["bench"] = bench_table(benches)
+        out["stalls"] = stall_table(benches)
+    return out

@@ -1,0 +1,91 @@
+"""Generated tables: complete, and the README shows the results that are stored."""
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from nigiri.spec import CONFIGS, MEMORIES, ErrorCode, descriptor, residency
+from nigiri.spec.registers import COUNTERS, REGISTERS
+
+ROOT = Path(__file__).parents[2]
+POLICY = {"mean_latency_ms": 2.0, "p99_latency_ms": 3.0, "served_accuracy": 90.0, "energy_mj": 1.5,
+          "dram_bytes": {"weights": 1024, "total": 2048}}
+BENCH = {"cycles": 200000, "macs": 1, "mac_units": 256, "utilization": 0.625, "pb_bytes": 0, "bit_exact": True,
+         "dram_bytes": {"weights": 1024, "total": 4096}, "stalls": {"weights": 7, "requant": 9}}
+INFO = {"bundle": {"subnets": [{"name": "max", "macs": 35_500_000, "weight_bytes": 933_576, "accuracy_int8": 91.0,
+                                "accuracy_float": 91.25}]}}
+
+
+def script(path: str):
+    name = Path(path).stem
+    spec = importlib.util.spec_from_file_location(name, ROOT / path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def results():
+    return script("scripts/results.py")
+
+
+@pytest.fixture(scope="module")
+def readme(results):
+    return script("scripts/readme_results.py")
+
+
+@pytest.fixture(scope="module")
+def generate(results):
+    return script("docs/generate.py")
+
+
+def test_every_fact_of_the_specification_has_a_row(generate):
+    pages = generate.pages()
+    for page, names in {
+        "descriptor_fields.md": [f.name for f in descriptor.FIELDS],
+        "fill_fields.md": [f.name for f in residency.FIELDS],
+        "registers.md": [r.name for r in REGISTERS],
+        "counters.md": [name for name, _ in COUNTERS],
+        "errors.md": [e.name for e in ErrorCode],
+        "configurations.md": list(CONFIGS),
+        "memories.md": list(MEMORIES),
+        "rates.md": list(CONFIGS),
+    }.items():
+        rows = pages[page].splitlines()[2:]
+        assert len(rows) == len(names)
+        assert all(any(f"`{name}`" in row for row in rows) for name in names), page
+
+
+def test_only_changed_pages_are_written(generate, tmp_path):
+    generate.generate(tmp_path)
+    before = {p.name: p.stat().st_mtime_ns for p in tmp_path.iterdir()}
+    generate.generate(tmp_path)
+    assert {p.name: p.stat().st_mtime_ns for p in tmp_path.iterdir()} == before
+
+
+def test_every_included_page_is_generated(generate):
+    for page in (ROOT / "docs").rglob("*.md"):
+        for line in page.read_text().splitlines():
+            if "_generated/" in line and line.startswith("```{include}"):
+                assert line.rsplit("/", 1)[1] in generate.pages(), page
+
+
+def test_result_tables(results, tmp_path):
+    assert results.tables(tmp_path) == {}
+    (tmp_path / "info.json").write_text(json.dumps(INFO))
+    (tmp_path / "demo.json").write_text(json.dumps({"policies": {
+        "sushi": POLICY | {"mean_latency_ms": 1.0}, "fixed": POLICY, "none": POLICY}}))
+    (tmp_path / "bench_max_pynq_z2_none.json").write_text(json.dumps(BENCH))
+    tables = results.tables(tmp_path)
+    assert "| max | 35.5 | 912 KiB | 91.00 % | 91.25 % |" in tables["subnets"]
+    assert "| SUSHI | 1.000 ms (-50.0 %) | 3.000 ms | 90.00 % | 2 KiB (+0.0 %) | 1.50 mJ |" in tables["demo"]
+    assert "| max | `pynq_z2` | none | 200,000 | 62.5 % | 4 KiB | 0 KiB | yes |" in tables["bench"]
+    assert "| max | `pynq_z2` | none | 200,000 | 7 | 9 |" in tables["stalls"]
+
+
+def test_readme_shows_the_stored_results(readme):
+    text = (ROOT / "README.md").read_text()
+    assert readme.filled(text) == text, "run scripts/readme_results.py"

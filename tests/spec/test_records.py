@@ -55,7 +55,9 @@ class TestFields:
 
 @pytest.mark.parametrize("good", [
     CONV, LOAD, STORE, CONV | {"flags": Flag.DEPTHWISE, "in_blocks": 1, "kernel": 7},
-    CONV | {"kernel": 1, "in_w": 1, "in_h": 1}, CONV | {"in_w": descriptor.MAX_SIDE}, LOAD | {"length": TINY.ab_words}, CONV | {"layer": TINY.layers - 1}])
+    CONV | {"kernel": 1, "in_w": 1, "in_h": 1}, CONV | {"in_w": descriptor.MAX_SIDE},
+    CONV | {"flags": Flag.POLYPHASE, "out_phase": 20}, CONV | {"layer": TINY.layers - 1},
+    LOAD | {"length": TINY.ab_words}])
 def test_sound_descriptor(good):
     assert descriptor.problem(descriptor.unpack(descriptor.pack(**good)), TINY) is None
 
@@ -73,6 +75,7 @@ def test_sound_descriptor(good):
     (CONV | {"in_blocks": 0}, "out_blocks 2 and in_blocks 0 must be at least 1 (depthwise: in_blocks 1)"),
     (CONV | {"flags": Flag.DEPTHWISE}, "out_blocks 2 and in_blocks 2 must be at least 1 (depthwise: in_blocks 1)"),
     (CONV | {"in_blocks": 29}, "an output block of 262 words does not fit the dynamic buffer of 256"),
+    (CONV | {"flags": Flag.POLYPHASE, "out_phase": 16}, "out_phase 16 must be 4 modulo 8"),
     (CONV | {"layer": 16}, "layer 16 is beyond the residency table of 16 entries"),
     (LOAD | {"length": 0}, "length 0 and base 8 must be multiples of 8 pixel words"),
     (LOAD | {"length": 12}, "length 12 and base 8 must be multiples of 8 pixel words"),

@@ -60,7 +60,7 @@ class ProgramError(DeviceError):
 
     def __init__(self, message: str, code: int, index: int):
         super().__init__(message)
-        self.code = code
+        self.code = ErrorCode(code) if code in list(ErrorCode) else code
         self.index = index
 
 
@@ -89,7 +89,7 @@ class FillError(DeviceError):
 
     def __init__(self, message: str, code: int, index: int):
         super().__init__(message)
-        self.code = code
+        self.code = ErrorCode(code) if code in list(ErrorCode) else code
         self.index = index
 
 

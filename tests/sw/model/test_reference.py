@@ -1,4 +1,4 @@
-"""The golden machine against an interpreter written another way: torch convolutions, Python integers, pixel by pixel."""
+"""The golden machine against an interpreter written another way: torch convolutions, Python integers."""
 import struct
 
 import numpy as np
@@ -132,11 +132,11 @@ def one_layer(rng, h: int, w: int, kernel: int, stride: int, ib: int, ob: int, f
     content = image.put(rng.integers(-128, 128, (length, 8)).astype(np.int8))
     c = 8 * ob
     d = {"opcode": Opcode.CONV, "flags": flags, "kernel": kernel, "in_w": w, "in_h": h, "out_blocks": ob,
-         "in_blocks": 1 if depthwise else ib, "in_base": 3, "in_stride": room, "in_phase": (h + 1) // 2 * ((w + 1) // 2) + 1,
-         "out_base": 1200, "out_stride": room, "out_phase": TINY.banks // 2 + TINY.banks, "w_taps": taps,
-         "w_blocks": weights.shape[1], "mem_offset": image.put(weights),
-         "param_offset": image.put(pack_params(rng.integers(-20000, 20000, c).tolist(), rng.integers(0, 65536, c).tolist(),
-                                               rng.integers(22, 28, c).tolist())),
+         "in_blocks": 1 if depthwise else ib, "in_base": 3, "in_stride": room,
+         "in_phase": (h + 1) // 2 * ((w + 1) // 2) + 1, "out_base": 1200, "out_stride": room,
+         "out_phase": TINY.banks * 3 // 2, "w_taps": taps, "w_blocks": weights.shape[1], "mem_offset": image.put(weights),
+         "param_offset": image.put(pack_params(*(rng.integers(*r, c).tolist() for r in (
+             (-20000, 20000), (0, 65536), (22, 28))))),
          "table_offset": image.put(rng.integers(0, 256, 256).astype(np.uint8)), "zp_in": -37, "zp_out": 5,
          "act_min": -100, "act_max": 110, "res_base": 700, "res_stride": room, "res_mult_y": 30000, "res_mult_r": 20000,
          "res_shift": 15, "zp_y": 3, "zp_res": -7, "zp_sum": 11, "pool_base": 2000, "pool_mult": 40000,
@@ -182,7 +182,7 @@ def test_shifts_and_multipliers_at_their_limits():
     check(image, program, 3)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(25))
 def test_random_programs(seed):
     print("seed", seed)
     p = random_program(np.random.default_rng(seed), TINY)

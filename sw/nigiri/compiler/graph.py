@@ -1,0 +1,226 @@
+"""The compiler's view of a network: SuperNet layers that own weights, and SubNets that are lists of layers over them.
+
+A tensor is named after the layer that writes it; the pooled tensor of layer "head" is "head.pool"; the image is "input".
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nigiri.compiler.errors import GraphError
+from nigiri.spec.descriptor import MAX_SIDE
+
+__all__ = ["INPUT", "Layer", "Network", "Pool", "Residual", "SubNet", "SubNetInfo", "SuperLayer", "blocks"]
+
+INPUT = "input"
+
+
+def blocks(channels: int) -> int:
+    """Blocks of 8 channels that hold `channels`."""
+    return -(-channels // 8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuperLayer:
+    """A weight tensor of the SuperNet at its largest: int8 [cout, 1 if depthwise else cin, kernel, kernel].
+
+    `id` is its entry in the residency table, `offset` its first 64-byte word in the weight image.
+    """
+
+    id: int
+    name: str
+    cin: int
+    cout: int
+    kernel: int
+    stride: int = 1
+    depthwise: bool = False
+    offset: int = 0
+
+    @property
+    def out_blocks(self) -> int:
+        return blocks(self.cout)
+
+    @property
+    def in_blocks(self) -> int:
+        """Input blocks stored per output block."""
+        return 1 if self.depthwise else blocks(self.cin)
+
+    @property
+    def taps(self) -> int:
+        """Words stored per pair of blocks: kernel rows when depthwise, kernel squared otherwise."""
+        return self.kernel if self.depthwise else self.kernel ** 2
+
+    @property
+    def words(self) -> int:
+        return self.out_blocks * self.in_blocks * self.taps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Residual:
+    """Parameters of a residual addition: see :func:`nigiri.spec.arith.add_residual`."""
+
+    source: str
+    mult_y: int
+    mult_r: int
+    shift: int
+    zp_y: int
+    zp_res: int
+    zp_sum: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """Global average pool of a layer's result: clamp(round((sum + offset) * mult / 2**shift) + zp)."""
+
+    mult: int
+    shift: int
+    zp: int
+    offset: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layer:
+    """One layer of a SubNet.
+
+    weights: SuperNet layer id.  cin, cout, kernel: the part of it that is used (prefixes; centre crop).
+    height, width: of the input.  bias int32, mult uint16, shift uint8: arrays of `cout`.  table: int8 [256], indexed by
+    the code as a byte, or None.
+    """
+
+    name: str
+    weights: int
+    cin: int
+    cout: int
+    kernel: int
+    height: int
+    width: int
+    source: str
+    bias: np.ndarray
+    mult: np.ndarray
+    shift: np.ndarray
+    zp_in: int
+    zp_out: int
+    act_min: int = -128
+    act_max: int = 127
+    table: np.ndarray | None = None
+    residual: Residual | None = None
+    pool: Pool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubNetInfo:
+    """What a scheduler knows about a SubNet; accuracies in percent of the test set."""
+
+    name: str
+    macs: int
+    weight_bytes: int
+    accuracy_int8: float
+    accuracy_float: float
+    config: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SubNet:
+    info: SubNetInfo
+    layers: tuple[Layer, ...]
+
+    @property
+    def output(self) -> str:
+        """Name of the tensor that holds the logits."""
+        last = self.layers[-1]
+        return f"{last.name}.pool" if last.pool else last.name
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Network:
+    """A quantised SuperNet.
+
+    input_table: int8 [channels, 256], the code of every pixel value; input_zp: the code of a padded pixel.
+    weights: uint8 [words, 64], the weight image that all SubNets read (see :mod:`nigiri.compiler.pack`).
+    """
+
+    name: str
+    height: int
+    width: int
+    channels: int
+    classes: int
+    input_table: np.ndarray
+    input_zp: int
+    layers: tuple[SuperLayer, ...]
+    weights: np.ndarray
+    subnets: tuple[SubNet, ...]
+
+    def subnet(self, name: str) -> SubNet:
+        """The SubNet called `name`; GraphError lists those that exist."""
+        for s in self.subnets:
+            if s.info.name == name:
+                return s
+        raise GraphError(f"unknown SubNet {name!r}: choose one of {', '.join(s.info.name for s in self.subnets)}")
+
+    def super_layer(self, layer: Layer) -> SuperLayer:
+        return self.layers[layer.weights]
+
+    def out_side(self, layer: Layer) -> tuple[int, int]:
+        """(height, width) of a layer's output."""
+        s = self.super_layer(layer).stride
+        return -(-layer.height // s), -(-layer.width // s)
+
+    def check(self) -> None:
+        """Verify every rule that the rest of the compiler relies on.
+
+        Raises
+        ------
+        GraphError: names the SubNet, the layer and the rule.
+        """
+        total = 0
+        for n, s in enumerate(self.layers):
+            if s.id != n or s.offset != total:
+                raise GraphError(f"SuperNet layer {s.name}: id and offset must be {n} and {total}, not {s.id} and {s.offset}")
+            total += s.words
+        if self.weights.shape != (total, 64) or self.weights.dtype != np.uint8:
+            raise GraphError(f"the weight image must be uint8 [{total}, 64], not {self.weights.dtype} {list(self.weights.shape)}")
+        for subnet in self.subnets:
+            for rule in self._problems(subnet):
+                raise GraphError(f"SubNet {subnet.info.name}: {rule}")
+
+    def _problems(self, subnet: SubNet) -> Iterator[str]:
+        shapes: dict[str, tuple[int, int, int]] = {INPUT: (self.channels, self.height, self.width)}
+        strides: dict[str, int] = {}
+        if not subnet.layers:
+            yield "must have at least one layer"
+        for layer in subnet.layers:
+            if not 0 <= layer.weights < len(self.layers):
+                yield f"layer {layer.name}: SuperNet layer {layer.weights} does not exist"
+            s = self.super_layer(layer)
+            if not (1 <= layer.cout <= s.cout and 1 <= layer.cin <= s.cin and layer.kernel <= s.kernel):
+                yield f"layer {layer.name}: {layer.cin} -> {layer.cout} channels, kernel {layer.kernel} are not a part of {s.name}"
+            if s.stride not in (1, 2) or layer.kernel not in ((3, 5, 7) if s.depthwise else (1, 3, 5, 7)):
+                yield f"layer {layer.name}: kernel {layer.kernel} with stride {s.stride} is not supported"
+            if s.depthwise and layer.cin != layer.cout:
+                yield f"layer {layer.name}: a depthwise layer must have as many outputs as inputs, not {layer.cin} -> {layer.cout}"
+            if max(layer.height, layer.width) > MAX_SIDE:
+                yield f"layer {layer.name}: image {layer.width} x {layer.height} is larger than {MAX_SIDE}"
+            have = shapes.get(layer.source)
+            if have != (layer.cin, layer.height, layer.width):
+                yield (f"layer {layer.name}: reads {layer.source} as {layer.cin} x {layer.height} x {layer.width}, "
+                       f"but that is {'missing' if have is None else ' x '.join(map(str, have))}")
+            for key, array in (("bias", layer.bias), ("mult", layer.mult), ("shift", layer.shift)):
+                if array.shape != (layer.cout,):
+                    yield f"layer {layer.name}: {key} must have {layer.cout} values, not {list(array.shape)}"
+            if strides.setdefault(layer.source, s.stride) != s.stride:
+                yield f"layer {layer.name}: {layer.source} is read with stride 1 and with stride 2; a tensor has one pixel order"
+            shape = (layer.cout, *self.out_side(layer))
+            if layer.residual:
+                if shapes.get(layer.residual.source) != shape:
+                    yield f"layer {layer.name}: residual {layer.residual.source} does not have the shape of the result"
+                if strides.setdefault(layer.residual.source, 1) != 1:
+                    yield f"layer {layer.name}: residual {layer.residual.source} is also read with stride 2"
+            if layer.name in shapes:
+                yield f"layer {layer.name}: the name is taken"
+            shapes[layer.name] = shape
+            if layer.pool:
+                shapes[f"{layer.name}.pool"] = (layer.cout, 1, 1)
+        if subnet.output in strides:
+            yield f"the last layer's output {subnet.output} is read by another layer"

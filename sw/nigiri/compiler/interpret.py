@@ -1,0 +1,108 @@
+"""Runs a graph on many images at once, in the exact arithmetic of :mod:`nigiri.spec.arith`.
+
+Sums of products of int8 values are exact in float32 below 2**24 and in float64 below 2**53, and a product of a 32-bit sum and
+a 16-bit multiplier takes 48 bits; so matrix products and requantisation run in floating point and lose nothing.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from nigiri.compiler.graph import INPUT, Layer, Network, SubNet
+from nigiri.compiler.pack import unpack_weights
+
+__all__ = ["Interpreter"]
+
+
+def _wrap32(x: np.ndarray) -> np.ndarray:
+    return (x + 2.0**31) % 2.0**32 - 2.0**31
+
+
+def _shift_round(x: np.ndarray, scale: np.ndarray | float, zp: int) -> np.ndarray:
+    """clamp(round half up(x * scale) + zp) in float64, in place of x; scale is a 16-bit integer over a power of two."""
+    x *= scale
+    x += 0.5
+    np.floor(x, out=x)
+    x += zp
+    return np.clip(x, -128, 127, out=x)
+
+
+class Interpreter:
+    """One SubNet of a network, ready to run.
+
+    Parameters
+    ----------
+    network, subnet: the graph.
+    batch: images computed together; small ones stay in the processor's cache.
+    """
+
+    def __init__(self, network: Network, subnet: str, batch: int = 8):
+        self.network, self.batch = network, batch
+        self.subnet: SubNet = network.subnet(subnet)
+        self._weights = [self._prepare(layer) for layer in self.subnet.layers]
+
+    def _prepare(self, layer: Layer) -> np.ndarray:
+        """float weights: depthwise [taps, channels], dense [taps, cin, cout]; row-major taps."""
+        s = self.network.super_layer(layer)
+        words = self.network.weights[s.offset:s.offset + s.words]
+        c = (s.kernel - layer.kernel) // 2
+        w = unpack_weights(s, words)[:layer.cout, :1 if s.depthwise else layer.cin, c:c + layer.kernel, c:c + layer.kernel]
+        products = (1 if s.depthwise else layer.cin) * layer.kernel ** 2
+        kind = np.float32 if products * 128 * 128 < 2**24 else np.float64
+        taps = w.astype(kind).reshape(*w.shape[:2], -1)
+        return np.ascontiguousarray(taps[:, 0].T if s.depthwise else taps.transpose(2, 1, 0))
+
+    def _accumulate(self, layer: Layer, weights: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Sums of products [N, h, w, cout] of int8 codes [N, H, W, cin]."""
+        s, r, k = self.network.super_layer(layer), layer.kernel // 2, layer.kernel
+        height, width = self.network.out_side(layer)
+        padded = np.full((len(x), layer.height + 2 * r, layer.width + 2 * r, layer.cin), layer.zp_in, weights.dtype)
+        padded[:, r:r + layer.height, r:r + layer.width] = x
+        acc = np.zeros((len(x), height, width, layer.cout), weights.dtype)
+        for t in range(k * k):
+            y0, x0 = divmod(t, k)
+            part = padded[:, y0:y0 + (height - 1) * s.stride + 1:s.stride, x0:x0 + (width - 1) * s.stride + 1:s.stride]
+            acc += part * weights[t] if s.depthwise else (part.reshape(-1, layer.cin) @ weights[t]).reshape(acc.shape)
+        return acc
+
+    def _layer(self, layer: Layer, weights: np.ndarray, tensors: dict[str, np.ndarray]) -> None:
+        total = self._accumulate(layer, weights, tensors[layer.source]).astype(np.float64)
+        total += layer.bias
+        if float(np.abs(layer.bias.astype(np.float64)).max()) + weights.size / layer.cout * 2.0**14 >= 2.0**31:
+            total = _wrap32(total)
+        v = _shift_round(total, layer.mult.astype(np.float64) * np.exp2(-layer.shift.astype(np.float64)), layer.zp_out)
+        if layer.table is not None:
+            v = layer.table[v.astype(np.int8).view(np.uint8)].astype(np.float64)
+        if layer.residual:
+            r = layer.residual
+            v = (v - r.zp_y) * r.mult_y + (tensors[r.source].astype(np.float64) - r.zp_res) * r.mult_r
+            v = _shift_round(v, 2.0**-r.shift, r.zp_sum)
+        if (layer.act_min, layer.act_max) != (-128, 127):
+            v = np.clip(v, layer.act_min, layer.act_max)
+        tensors[layer.name] = v.astype(np.int8)
+        if layer.pool:
+            p = layer.pool
+            total = _wrap32(v.sum((1, 2), keepdims=True) + p.offset)
+            tensors[f"{layer.name}.pool"] = _shift_round(total, p.mult * 2.0**-p.shift, p.zp).astype(np.int8)
+
+    def _chunks(self, images: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+        table = self.network.input_table
+        for n in range(0, len(images), self.batch):
+            tensors = {INPUT: table[np.arange(len(table)), images[n:n + self.batch]]}
+            for layer, weights in zip(self.subnet.layers, self._weights, strict=True):
+                self._layer(layer, weights, tensors)
+            yield tensors
+
+    def tensors(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Every tensor, int8 [N, height, width, channels], of images uint8 [N, height, width, channels]."""
+        parts = list(self._chunks(images))
+        return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """int8 [N, classes]."""
+        return np.concatenate([t[self.subnet.output].reshape(-1, self.network.classes) for t in self._chunks(images)])
+
+    def accuracy(self, images: np.ndarray, labels: np.ndarray) -> float:
+        """Top-1 accuracy in percent; of equal logits the first wins."""
+        return 100.0 * float((self.logits(images).argmax(1) == labels).mean())

@@ -1,0 +1,107 @@
+"""Activation scales of one SubNet: the float network runs on calibration images and every tensor gets a scale and a zero point.
+
+The range is the one that makes the mean squared error of rounding and clipping smallest, over a grid of clipped ranges.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nigiri.supernet.calibrate import Stats
+from nigiri.supernet.data import MEAN, STD, normalise
+from nigiri.supernet.model import SuperNet
+from nigiri.supernet.space import SubNetConfig
+
+__all__ = ["Scale", "input_table", "measure", "one_sided", "two_sided"]
+
+SHRINK = np.linspace(1.0, 0.4, 25)
+"""Shares of the observed range that are tried."""
+SAMPLES = 200_000
+"""Values of a tensor that are looked at."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """real = step * (code - zp)."""
+
+    step: float
+    zp: int
+
+    def encode(self, real: np.ndarray) -> np.ndarray:
+        return np.clip(np.rint(real / self.step) + self.zp, -128, 127).astype(np.int8)
+
+    def error(self, real: np.ndarray) -> float:
+        """Mean squared error of encoding `real`."""
+        return float(((self.encode(real).astype(np.float64) - self.zp) * self.step - real).__pow__(2).mean())
+
+
+def one_sided(high: float) -> Scale:
+    """Codes -128..127 for 0..high: what a ReLU leaves."""
+    return Scale(max(high, 1e-6) / 255.0, -128)
+
+
+def two_sided(low: float, high: float) -> Scale:
+    """Codes -128..127 for low..high, with zero exactly on a code."""
+    low, high = min(low, 0.0), max(high, 1e-6)
+    step = (high - low) / 255.0
+    return Scale(step, int(np.clip(np.rint(-128 - low / step), -128, 127)))
+
+
+def choose(values: np.ndarray, relu: bool) -> Scale:
+    """The scale with the least mean squared error on `values`."""
+    high, low = float(values.max()), float(values.min())
+    options = [one_sided(high * a) if relu else two_sided(low * a, high * a) for a in SHRINK]
+    return min(options, key=lambda s: s.error(values))
+
+
+def input_table(space_channels: int = 3) -> tuple[Scale, np.ndarray]:
+    """(scale of the normalised image, int8 [channels, 256]: code of every pixel value); padding is the colour's mean."""
+    mean, std = np.array(MEAN)[:space_channels, None], np.array(STD)[:space_channels, None]
+    real = (np.arange(256)[None] - mean) / std
+    scale = two_sided(float(real.min()), float(real.max()))
+    return scale, scale.encode(real)
+
+
+def _trace(net: SuperNet, config: SubNetConfig, stats: Stats, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """(name, value) of every tensor: layers by name, "<layer>.y" before a residual addition, "head.pool", "fc"."""
+    todo = iter(net.layers(config))
+
+    def run(x: Tensor) -> tuple[str, Tensor]:
+        name, module, cout, kernel = next(todo)
+        return name, module(x, cout, kernel, stats[name])
+
+    for _ in range(2):
+        name, x = run(x)
+        yield name, x
+    for _, b in net.space.active(config):
+        y = x
+        for part in range(3):
+            name, y = run(y)
+            yield f"{name}.y" if part == 2 and b.residual else name, y
+        x = x + y if b.residual else y
+        if b.residual:
+            yield name, x
+    name, x = run(x)
+    yield name, x
+    x = x.mean((2, 3))
+    yield f"{name}.pool", x
+    yield "fc", net.fc(x)
+
+
+@torch.no_grad()
+def measure(net: SuperNet, config: SubNetConfig, stats: Stats, images: Tensor, seed: int = 0, batch: int = 128) -> dict[str, Scale]:
+    """Scale of every tensor of a SubNet, from `images` uint8 [N, 3, H, W]; `seed` picks the values that are looked at."""
+    rng = np.random.default_rng(seed)
+    seen: dict[str, list[np.ndarray]] = {}
+    chunks = images.split(batch)
+    for chunk in chunks:
+        for name, value in _trace(net, config, stats, normalise(chunk)):
+            flat = value.permute(0, 2, 3, 1).reshape(-1).numpy() if value.ndim == 4 else value.reshape(-1).numpy()
+            share = SAMPLES // len(chunks)
+            seen.setdefault(name, []).append(flat if len(flat) <= share else rng.choice(flat, share))
+    relu = {name for name, module, _, _ in net.layers(config) if module.relu} | {"head.pool"}
+    return {name: choose(np.concatenate(parts), name in relu) for name, parts in seen.items()}

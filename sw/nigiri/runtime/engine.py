@@ -1,0 +1,137 @@
+"""Inference over any device: one window with the image, any SubNet, any cached SubGraph."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+
+from nigiri.compiler.compiled import CompiledBundle, DumpTensor, decode_tensor
+from nigiri.runtime.counters import Counters
+from nigiri.runtime.device import Device
+from nigiri.runtime.driver import WORD, Driver
+from nigiri.runtime.errors import DeviceError
+from nigiri.runtime.placement import Box, Placed, check, entries, place
+
+__all__ = ["CacheChange", "Engine", "Inference", "LayerOutput"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Inference:
+    """logits: int64 [classes], codes; label: index of the largest, the first of equal ones."""
+
+    subnet: str
+    logits: np.ndarray
+    label: int
+    counters: Counters
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LayerOutput:
+    """One tensor of a run: int8 [channels, height, width], by tensor name and SuperNet layer id."""
+
+    name: str
+    layer: int
+    data: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheChange:
+    """A change of the cached SubGraph: fill entries sent, bytes read (64 an entry and 64 a weight word; 0 when not waited for)."""
+
+    entries: int
+    bytes_fill: int
+
+
+class Engine:
+    """Runs the SubNets of a compiled bundle on a device.
+
+    Parameters
+    ----------
+    device: any device of the bundle's configuration; closing the engine does not close it.
+    compiled: programs and weights, written to the device once.
+
+    Raises
+    ------
+    WrongProduct, WrongVersion, WrongConfiguration: the device is not the one that the bundle was compiled for.
+    """
+
+    def __init__(self, device: Device, compiled: CompiledBundle, timeout_s: float = 60.0):
+        self.compiled, self.timeout_s = compiled, timeout_s
+        self.driver = Driver(device, compiled.config)
+        self.driver.attach(compiled.window_words * WORD)
+        self.driver.write(0, compiled.image)
+        # The table may hold entries of an earlier user, of another SuperNet.
+        self.driver.reset()
+        self._resident: dict[int, Placed] = {}
+        self._filling = False
+
+    def infer(self, subnet: str, image: np.ndarray) -> Inference:
+        """Classify one image, uint8 [height, width, channels].
+
+        Raises
+        ------
+        GraphError: no such SubNet.  BadArgument: the image has another shape.  DeviceError: the device failed.
+        """
+        program = self.compiled.program(subnet)
+        self.driver.write(self.compiled.input_offset, self.compiled.encode_input(image))
+        counters = self.driver.run(*program, timeout_s=self.timeout_s)
+        raw = self.driver.read(self.compiled.output_offset, self.compiled.output_bytes(subnet))
+        logits = self.compiled.decode_output(raw, subnet)
+        return Inference(subnet=subnet, logits=logits, label=int(logits.argmax()), counters=counters)
+
+    def dump(self, subnet: str, image: np.ndarray) -> list[LayerOutput]:
+        """Run the program variant that stores every tensor; the tensors in the order they are computed."""
+        self.compiled.program(subnet)
+        self.driver.write(self.compiled.input_offset, self.compiled.encode_input(image))
+        self.driver.run(*self.compiled.dump_programs[subnet], timeout_s=self.timeout_s)
+        return [LayerOutput(name=t.name, layer=t.layer, data=self._read(t)) for t in self.compiled.dumps[subnet]]
+
+    def _read(self, tensor: DumpTensor) -> np.ndarray:
+        return decode_tensor(tensor, self.driver.read(tensor.offset, tensor.nbytes))
+
+    @property
+    def cached(self) -> dict[int, Box]:
+        """The SubGraph in the persistent buffer: (output blocks, input blocks, taps) by layer id."""
+        return {layer: p.box for layer, p in self._resident.items()}
+
+    def cache(self, subgraph: Mapping[int, Box], *, wait: bool = True) -> CacheChange:
+        """Make `subgraph` the cached SubGraph; only what differs is read.  Without `wait`, queries may run meanwhile.
+
+        Raises
+        ------
+        BadArgument: a box is no part of its layer, or they do not fit; nothing has changed.
+        FillError, DeviceTimeout: the device failed; nothing is cached.
+        """
+        if self._filling:
+            self.wait_cache()
+        check(subgraph, self.compiled.layers, self.compiled.config.pb_words)
+        new = place(subgraph, self._resident, self.compiled.config.pb_words)
+        todo = entries(self._resident, new, self.compiled.layers)
+        if not todo:
+            return CacheChange(entries=0, bytes_fill=0)
+        self.driver.start_fill(todo, self.compiled.fill_offset)
+        self._resident, self._filling = new, True
+        return CacheChange(entries=len(todo), bytes_fill=self.wait_cache() if wait else 0)
+
+    def wait_cache(self) -> int:
+        """Wait for the last :meth:`cache`; returns the bytes it read."""
+        self._filling = False
+        try:
+            return self.driver.wait_fill(self.timeout_s)
+        except DeviceError:
+            # What an interrupted fill left behind is known to the device only: start again with an empty table.
+            self.driver.reset()
+            self._resident = {}
+            raise
+
+    def close(self) -> None:
+        """Free the window; the device stays open."""
+        self.driver.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

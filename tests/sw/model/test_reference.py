@@ -141,7 +141,8 @@ def one_layer(rng, h: int, w: int, kernel: int, stride: int, ib: int, ob: int, f
              (-20000, 20000), (0, 65536), (22, 28))))),
          "table_offset": image.put(rng.integers(0, 256, 256).astype(np.uint8)), "zp_in": -37, "zp_out": 5,
          "act_min": -100, "act_max": 110, "res_base": ib * room + 1, "res_stride": room,
-         "res_mult_y": 30000, "res_mult_r": 20000, "res_shift": 15, "zp_y": 3, "zp_res": -7, "zp_sum": 11, "pool_base": length - ob, "pool_mult": 40000,
+         "res_mult_y": 30000, "res_mult_r": 20000, "res_shift": 15, "zp_y": 3, "zp_res": -7, "zp_sum": 11,
+         "pool_base": length - ob, "pool_mult": 40000,
          "pool_shift": 20, "pool_zp": 9, "pool_offset": -500}
     store = image.reserve(length // 8)
     program = image.program([

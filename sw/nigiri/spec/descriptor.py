@@ -24,7 +24,8 @@ CONV performs, for `taps` = kernel x kernel (dense) or kernel (depthwise rows), 
             if pool: sum[0:8] += v over the pixels inside the image
         if pool: AB[pool_base + ob] = requantise(sum, pool_offset, pool_mult, pool_shift, pool_zp)
 
-Pixels outside the image read as `zp_in`.  Sums wrap at 32 bits.
+The phase planes of a polyphase output lie half the banks apart (`out_phase` = banks / 2 modulo banks), so that both
+planes of an image row are written in one cycle.  Pixels outside the image read as `zp_in`.  Sums wrap at 32 bits.
 
 LOAD copies `length` pixel words from DRAM[mem_offset] to AB[out_base]; STORE copies from AB[in_base] to
 DRAM[mem_offset].  Both need bases and length in multiples of 8 pixel words.
@@ -78,7 +79,8 @@ FIELDS: tuple[Field, ...] = (
     Field("in_phase", 6, 0, 32, "stride 2: from one phase plane to the next, pixel words"),
     Field("out_base", 7, 0, 32, "output tensor, pixel words"),
     Field("out_stride", 8, 0, 32, "from one output block to the next, pixel words"),
-    Field("out_phase", 9, 0, 32, "polyphase output: from one phase plane to the next, pixel words"),
+    Field("out_phase", 9, 0, 32,
+          "polyphase output: from one phase plane to the next, pixel words; banks / 2 modulo banks"),
     Field("mem_offset", 10, 0, 32, "CONV: weights; LOAD, STORE: tensor; words from the window base"),
     Field("w_taps", 11, 0, 16, "taps (depthwise: rows) stored per weight block"),
     Field("w_blocks", 11, 16, 16, "input blocks stored per output block (depthwise: 1)"),
@@ -134,6 +136,8 @@ def problem(d: dict[str, int], config: AcceleratorConfig) -> str | None:
             return f"out_blocks {d['out_blocks']} and in_blocks {d['in_blocks']} must be at least 1 (depthwise: in_blocks 1)"
         if 1 + d["in_blocks"] * taps(d) > config.db_words:
             return f"an output block of {1 + d['in_blocks'] * taps(d)} words does not fit the dynamic buffer of {config.db_words}"
+        if d["flags"] & Flag.POLYPHASE and d["out_phase"] % config.banks != config.banks // 2:
+            return f"out_phase {d['out_phase']} must be {config.banks // 2} modulo {config.banks}"
         if d["layer"] >= config.layers:
             return f"layer {d['layer']} is beyond the residency table of {config.layers} entries"
         return None

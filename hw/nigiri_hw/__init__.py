@@ -1,0 +1,1 @@
+"""The Nigiri accelerator in Amaranth."""

@@ -1,0 +1,1 @@
+"""The units of the accelerator, one file each."""

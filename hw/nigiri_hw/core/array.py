@@ -1,0 +1,79 @@
+"""The arithmetic array: P pixel lanes x 8 output channels x 8 inputs, output stationary.
+
+Two neighbouring pixels share each multiplier: ((a0 << S) + a1) * w holds both products in one word, S = 17 with sums of
+four (25 x 18 multipliers of 7-series DSP slices) or S = 18 with sums of eight (27 x 18 of UltraScale+).  Weights lie in
+[-127, 127], so neither field overflows.
+"""
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from nigiri_hw.lib.util import delay, tree_sum
+
+__all__ = ["LATENCY", "LanePair"]
+
+LATENCY = 5
+"""Cycles from the operand inputs to the accumulators."""
+
+
+class LanePair(wiring.Component):
+    """Two pixels x 8 output channels: 128 multiply-accumulates a cycle on 64 multipliers.
+
+    Timing: operands at cycle t are in the accumulators at t + LATENCY; one step a cycle.
+    Resources: 64 DSP slices, about 1,100 operand and 512 accumulator flip-flops.
+
+    Members
+    -------
+    window: pixels x .. x + 7 (7 for each of the two lanes), 8 channels each, for depthwise steps.
+    dense: the two lanes' own pixel, already masked, for dense steps.
+    dw_valid: per lane, which of its 7 window columns lie inside the image.
+    weights: 8 output channels x 8 bytes.
+    en, first: a step is present; it starts a new sum.
+    acc: the sums of both lanes.
+    """
+
+    def __init__(self, *, pack_shift: int, pack_terms: int):
+        if (pack_shift, pack_terms) not in ((17, 4), (18, 8)):
+            raise ValueError(f"packing must be 17 bits and 4 terms or 18 bits and 8 terms, not {pack_shift} and {pack_terms}")
+        self._shift, self._terms = pack_shift, pack_terms
+        super().__init__({
+            "window": In(64).array(8), "dense": In(64).array(2), "dw_valid": In(7).array(2),
+            "depthwise": In(1), "zero_point": In(8), "weights": In(64).array(8),
+            "en": In(1), "first": In(1), "acc": Out(signed(32)).array(16)})
+
+    def elaborate(self, platform):
+        m = Module()
+        shift, terms = self._shift, self._terms
+        weights = [[Signal(signed(8), name=f"w_{o}_{i}") for i in range(8)] for o in range(8)]
+        operand = [[[Signal(signed(8), name=f"a{p}_{o}_{i}") for i in range(8)] for o in range(8)] for p in range(2)]
+        for o in range(8):
+            for i in range(8):
+                m.d.sync += weights[o][i].eq(self.weights[o].word_select(i, 8))
+                for p in range(2):
+                    dense = self.dense[p].word_select(i, 8)
+                    if i < 7:
+                        column = Mux(self.dw_valid[p][i], self.window[p + i].word_select(o, 8), self.zero_point)
+                        m.d.sync += operand[p][o][i].eq(Mux(self.depthwise, column, dense))
+                    else:
+                        m.d.sync += operand[p][o][i].eq(dense)
+        en = delay(m, self.en, LATENCY - 1, "en")
+        first = delay(m, self.first, LATENCY - 1, "first")
+        for o in range(8):
+            fields = []
+            for g in range(0, 8, terms):
+                products = []
+                for i in range(g, g + terms):
+                    product = Signal(signed(shift + 18), name=f"m_{o}_{i}")
+                    packed = Cat(Const(0, shift), operand[0][o][i]).as_signed() + operand[1][o][i]
+                    m.d.sync += product.eq(packed * weights[o][i])
+                    products.append(product)
+                total = Signal(signed(shift + 18), name=f"s_{o}_{g}")
+                m.d.sync += total.eq(tree_sum(products))
+                fields.append((total[shift:].as_signed() + total[shift - 1], total[:shift].as_signed()))
+            for p in range(2):
+                part = Signal(signed(20), name=f"p{p}_{o}")
+                m.d.sync += part.eq(tree_sum([f[p] for f in fields]))
+                acc = self.acc[8 * p + o]
+                with m.If(en):
+                    m.d.sync += acc.eq(Mux(first, 0, acc) + part)
+        return m

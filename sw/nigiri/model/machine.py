@@ -50,8 +50,6 @@ class Machine:
     def run(self, window: Window, offset: int, length: int) -> None:
         """Execute `length` descriptors at word `offset`; ProgramFault when one fails, all earlier ones have effect."""
         self.counters.clear()
-        if length and offset + 2 * length > window.size:
-            raise ProgramFault(ErrorCode.WINDOW, max(0, window.size - offset) // 2)
         for n in range(length):
             try:
                 d = descriptor.unpack(window.read(offset + 2 * n, 2).tobytes())

@@ -49,11 +49,9 @@ class Residency:
     def fill(self, window: Window, offset: int, count: int) -> int:
         """Carry out `count` entries at word `offset`; returns the bytes read.
 
-        The list must lie in the window as a whole.  An entry with a valid magic and layer makes its layer non-resident
-        even if it is then refused.  Raises FillFault; entries before the failing one have taken effect.
+        Raises FillFault; entries before the failing one have taken effect.  An entry that breaks a rule by itself
+        changes nothing; one that fails later has made its layer non-resident.
         """
-        if offset + count > window.size:
-            raise FillFault(ErrorCode.WINDOW, max(0, window.size - offset))
         nbytes = 0
         for n in range(count):
             try:
@@ -64,11 +62,10 @@ class Residency:
 
     def _entry(self, window: Window, offset: int) -> int:
         e = residency.unpack(window.read(offset, 1).tobytes())
-        if e["magic"] == residency.MAGIC and e["layer"] < self.config.layers:
-            self.entries.pop(e["layer"], None)
         code = residency.problem(e, self.config)
         if code != ErrorCode.NONE:
             raise BusFault(code)
+        self.entries.pop(e["layer"], None)
         if e["out_blocks"] == 0:
             return residency.BYTES
         if any(residency.overlaps(e, other) for other in self.entries.values()):

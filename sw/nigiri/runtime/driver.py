@@ -12,6 +12,7 @@ from nigiri.runtime.errors import (
     BadAddress,
     BadArgument,
     DeviceBusy,
+    NeedsReset,
     NotAttached,
     WrongConfiguration,
     WrongProduct,
@@ -135,10 +136,15 @@ class Driver:
         Raises
         ------
         DescriptorError, WindowError, MemoryReadError, MemoryWriteError, ProgramTimeout: the device stopped the program.
-        DeviceBusy: a program is running.  DeviceTimeout: it is not finished after `timeout_s` seconds.
+        NeedsReset: the last program failed.  DeviceBusy: a program is running.
+        DeviceTimeout: it is not finished after `timeout_s` seconds.
         """
         self._address(0, 0)
-        if self.register("STATUS") & (Status.BUSY | Status.RESETTING):
+        status = self.register("STATUS")
+        if status & Status.ERROR:
+            raise NeedsReset("the last program failed: reset() the device, which empties the persistent buffer, "
+                             "then run the next one")
+        if status & (Status.BUSY | Status.RESETTING):
             raise DeviceBusy("a program is still running on the device: wait for it, or reset() the device")
         self.set_register("PROGRAM_OFFSET", program_offset)
         self.set_register("PROGRAM_LENGTH", length)

@@ -5,9 +5,9 @@ from nigiri.spec.errors import ErrorCode
 
 __all__ = [
     "BadAddress", "BadArgument", "DescriptorError", "DeviceBusy", "DeviceError", "DeviceTimeout", "FillError",
-    "MemoryReadError", "MemoryWriteError", "NigiriError", "NotAttached", "OutOfMemory", "ProgramError",
-    "ProgramTimeout", "WindowError", "WrongConfiguration", "WrongProduct", "WrongVersion", "fill_error",
-    "program_error",
+    "MemoryReadError", "MemoryWriteError", "NeedsReset", "NigiriError", "NotAttached", "OutOfMemory",
+    "ProgramError", "ProgramTimeout", "WindowError", "WrongConfiguration", "WrongProduct", "WrongVersion",
+    "fill_error", "program_error",
 ]
 
 
@@ -49,6 +49,10 @@ class NotAttached(DeviceError):
 
 class DeviceBusy(DeviceError):
     """A program or fill is running already."""
+
+
+class NeedsReset(DeviceError):
+    """A program failed and the device has not been reset since."""
 
 
 class DeviceTimeout(DeviceError):

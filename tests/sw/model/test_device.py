@@ -8,7 +8,7 @@ from nigiri.model import GoldenDevice
 from nigiri.model.image import ImageBuilder, pack_dense, pack_depthwise, pack_params
 from nigiri.runtime.device import Device
 from nigiri.runtime.errors import BadAddress, BadArgument, DeviceTimeout
-from nigiri.spec import ErrorCode, get_config, residency
+from nigiri.spec import ErrorCode, descriptor, get_config, residency
 from nigiri.spec.descriptor import Opcode
 from nigiri.spec.registers import REGISTERS, Control, Interrupt, Status, address
 
@@ -129,9 +129,10 @@ def test_error_stops_the_program_there(bench, case):
 
 
 @pytest.mark.parametrize("offset, length, index", [(60, 3, 2), (63, 1, 0), (0, 33, 32), (1000, 1, 0)])
-def test_program_must_lie_in_the_window(bench, offset, length, index):
+def test_descriptors_beyond_the_window(bench, offset, length, index):
+    bench.device.write(bench.base, descriptor.pack(**LOAD) * 32)
     assert bench.run(offset=offset, length=length) == (Status.ERROR, ErrorCode.WINDOW, index)
-    assert bench.get("BYTES_DESCRIPTORS") == 0
+    assert bench.get("BYTES_ACT_IN") == 64 * index
 
 
 def test_window_beyond_the_memory_is_a_bus_error(bench):

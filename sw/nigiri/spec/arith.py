@@ -22,10 +22,13 @@ def shift_round(x: int, shift: int) -> int:
 
 
 def requantise(acc: int, bias: int, mult: int, shift: int, zp: int) -> int:
-    """int8 of a 32-bit accumulator: clamp(round(wrap32(acc + bias) * mult / 2**shift) + zp); mult is 16 bits, shift 6."""
+    """int8 of a 32-bit accumulator: clamp(round(wrap32(acc + bias) * mult / 2**shift) + zp); mult 16 bits, shift 6."""
     return clamp(shift_round(wrap32(acc + bias) * mult, shift) + zp)
 
 
 def add_residual(y: int, r: int, *, mult_y: int, mult_r: int, shift: int, zp_y: int, zp_res: int, zp_sum: int) -> int:
-    """int8 sum of two int8 values of different scales: clamp(round(((y-zp_y)*mult_y + (r-zp_res)*mult_r) / 2**shift) + zp_sum)."""
+    """int8 sum of two int8 values of different scales.
+
+    clamp(round(((y - zp_y) * mult_y + (r - zp_res) * mult_r) / 2**shift) + zp_sum)
+    """
     return clamp(shift_round((y - zp_y) * mult_y + (r - zp_res) * mult_r, shift) + zp_sum)

@@ -37,7 +37,7 @@ import enum
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.fields import Field, decode, encode
 
-__all__ = ["BYTES", "FIELDS", "MAGIC", "MAX_SIDE", "Flag", "Opcode", "WORDS", "pack", "problem", "taps", "unpack"]
+__all__ = ["BYTES", "FIELDS", "MAGIC", "MAX_SIDE", "WORDS", "Flag", "Opcode", "pack", "problem", "taps", "unpack"]
 
 BYTES = 128
 WORDS = BYTES // 4
@@ -133,9 +133,11 @@ def problem(d: dict[str, int], config: AcceleratorConfig) -> str | None:
         if not (1 <= d["in_w"] <= MAX_SIDE and 1 <= d["in_h"] <= MAX_SIDE):
             return f"image {d['in_w']} x {d['in_h']} must be between 1 x 1 and {MAX_SIDE} x {MAX_SIDE}"
         if d["out_blocks"] < 1 or d["in_blocks"] < 1 or (depthwise and d["in_blocks"] != 1):
-            return f"out_blocks {d['out_blocks']} and in_blocks {d['in_blocks']} must be at least 1 (depthwise: in_blocks 1)"
+            return (f"out_blocks {d['out_blocks']} and in_blocks {d['in_blocks']} must be at least 1 "
+                    "(depthwise: in_blocks 1)")
         if 1 + d["in_blocks"] * taps(d) > config.db_words:
-            return f"an output block of {1 + d['in_blocks'] * taps(d)} words does not fit the dynamic buffer of {config.db_words}"
+            return (f"an output block of {1 + d['in_blocks'] * taps(d)} words does not fit the dynamic buffer of "
+                    f"{config.db_words}")
         if d["flags"] & Flag.POLYPHASE and d["out_phase"] % config.banks != config.banks // 2:
             return f"out_phase {d['out_phase']} must be {config.banks // 2} modulo {config.banks}"
         if d["layer"] >= config.layers:

@@ -5,7 +5,8 @@ A tensor that a stride-2 layer reads is *polyphase*: four planes (y % 2, x % 2) 
 plane 2 * (y % 2) + x % 2 at that many times the phase stride, pixel (y // 2) * ceil(w/2) + x // 2 inside it.
 
 Weights: a word is 8 output channels x 8 inputs of int8, byte 8 * o + i.  DRAM order per layer is
-[output block][input block][tap], taps from the centre outwards, so that fewer channels and smaller kernels are prefixes.
+[output block][input block][tap], taps from the centre outwards, so that fewer channels and smaller kernels are
+prefixes.
 A depthwise word is 8 channels x one kernel row of 7 column slots (the eighth is zero); rows from the centre outwards.
 """
 from __future__ import annotations

@@ -35,7 +35,7 @@ class MemorySetting:
                               f"not {self.latency!r} and {self.outstanding!r}")
 
     def bytes_per_cycle(self, config: AcceleratorConfig) -> float:
-        """Sustained bytes a cycle for `config`: the smaller of the memory's and the ports' rate, times the efficiency."""
+        """Sustained bytes a cycle for `config`: the smaller of the memory's and the ports' rate, times efficiency."""
         return self.efficiency * min(self.peak_gbs * 1e3 / config.clock_mhz, config.port_bytes)
 
 

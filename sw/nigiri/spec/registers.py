@@ -85,7 +85,7 @@ COUNTERS: tuple[tuple[str, str], ...] = (
     ("BYTES_DESCRIPTORS", "descriptor bytes read"),
     ("BYTES_FILL", "bytes read by fills since the last fill started"),
 )
-"""64-bit counters in address order from COUNTER_BASE; cleared when a program starts (BYTES_FILL: when a fill starts)."""
+"""64-bit counters in address order from COUNTER_BASE; cleared when a program starts (BYTES_FILL: a fill)."""
 
 COUNTER_BASE = 0x080
 

@@ -54,7 +54,7 @@ def problem(e: dict[str, int], config: AcceleratorConfig) -> ErrorCode:
         return ErrorCode.FILL_ENTRY
     if e["out_blocks"] == 0:
         return ErrorCode.NONE
-    if e["in_blocks"] == 0 or e["taps"] == 0 or e["taps"] > e["w_taps"] or e["in_blocks"] > e["w_blocks"] or e["taps"] > 49:
+    if not (1 <= e["in_blocks"] <= e["w_blocks"] and 1 <= e["taps"] <= min(49, e["w_taps"])):
         return ErrorCode.FILL_ENTRY
     if e["pb_base"] + size(e) > config.pb_words:
         return ErrorCode.FILL_RANGE

@@ -24,7 +24,8 @@ def running_statistics(net: SuperNet, config: SubNetConfig, images: Tensor, batc
 
 
 @torch.no_grad()
-def evaluate(net: SuperNet, config: SubNetConfig, stats: Stats, images: Tensor, labels: Tensor, batch: int = 500) -> float:
+def evaluate(net: SuperNet, config: SubNetConfig, stats: Stats, images: Tensor, labels: Tensor,
+             batch: int = 500) -> float:
     """Top-1 accuracy in percent of the float SubNet."""
     hits = sum(int((net(normalise(x), config, stats).argmax(1) == y).sum())
                for x, y in zip(images.split(batch), labels.split(batch), strict=True))

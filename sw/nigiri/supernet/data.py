@@ -31,7 +31,7 @@ def normalise(images: Tensor) -> Tensor:
 
 
 def augment(images: Tensor, generator: torch.Generator, pad: int = 4, hole: int = 8) -> Tensor:
-    """Random crop after reflecting `pad` pixels, horizontal flip and one grey square; uint8 [N, 3, H, W] -> the same."""
+    """Random crop after reflecting `pad` pixels, horizontal flip and one grey square; uint8 [N, 3, H, W] to same."""
     n, _, h, w = images.shape
     big = torch.nn.functional.pad(images.float(), [pad] * 4, mode="reflect").to(torch.uint8)
     dy, dx = torch.randint(0, 2 * pad + 1, (2, n), generator=generator)

@@ -1,4 +1,4 @@
-"""Autograd wrappers of the CPU training kernels in ``fastcpu.cpp`` (several times PyTorch's speed on small networks)."""
+"""Autograd wrappers of the CPU training kernels in ``fastcpu.cpp`` (several times faster on small networks)."""
 from __future__ import annotations
 
 import functools

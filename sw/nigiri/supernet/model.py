@@ -27,7 +27,8 @@ class ElasticConv(nn.Module):
     fast = False
     """Train with the fused CPU kernels of :mod:`nigiri.supernet.fastcpu`."""
 
-    def __init__(self, cin: int, cout: int, kernel: int, stride: int = 1, *, depthwise: bool = False, relu: bool = True):
+    def __init__(self, cin: int, cout: int, kernel: int, stride: int = 1, *, depthwise: bool = False,
+                 relu: bool = True):
         super().__init__()
         self.stride, self.depthwise, self.relu, self.kernel = stride, depthwise, relu, kernel
         self.weight = nn.Parameter(torch.empty(cout, 1 if depthwise else cin, kernel, kernel))

@@ -40,8 +40,8 @@ def learning_rate(progress: float, peak: float, warmup: float = 0.15) -> float:
     return peak * (progress / warmup if progress < warmup else (1 - progress) / (1 - warmup))
 
 
-def train(data: Path, out: Path, epochs: int, batch: int, peak: float, decay: float, randoms: int, students: int, threads: int,
-          seed: int, fast: bool) -> None:
+def train(data: Path, out: Path, epochs: int, batch: int, peak: float, decay: float, randoms: int, students: int, hole: int,
+          threads: int, seed: int, fast: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
@@ -71,7 +71,7 @@ def train(data: Path, out: Path, epochs: int, batch: int, peak: float, decay: fl
             for group in opt.param_groups:
                 group["lr"] = learning_rate((epoch + step / steps) / epochs, peak)
             pick = order[step * batch:(step + 1) * batch]
-            x, y = normalise(augment(images[pick], gen)), labels[pick]
+            x, y = normalise(augment(images[pick], gen, hole=hole)), labels[pick]
             opt.zero_grad(set_to_none=True)
             logits = net(x, big)
             loss = F.cross_entropy(logits, y)
@@ -88,7 +88,7 @@ def train(data: Path, out: Path, epochs: int, batch: int, peak: float, decay: fl
                 print(f"epoch {epoch} step {step} loss {loss.item():.3f} {time.time() - began:.0f} s", file=sys.stderr, flush=True)
         rng.seed(seed + epoch + 1)
         torch.save({"net": net.state_dict(), "opt": opt.state_dict(), "gen": gen.get_state(), "epoch": epoch + 1}, state)
-        row = {"epoch": epoch + 1, "loss": round(total / steps, 4), "train_accuracy": round(100 * right / (steps * batch), 2),
+        row = {"epoch": epoch + 1, "epochs": epochs, "hole": hole, "loss": round(total / steps, 4), "train_accuracy": round(100 * right / (steps * batch), 2),
                "seconds": round(time.time() - began, 1)}
         if (epoch + 1) % 4 == 0 or epoch + 1 == epochs:
             for name, config in (("min", small), ("max", big)):
@@ -101,10 +101,10 @@ def train(data: Path, out: Path, epochs: int, batch: int, peak: float, decay: fl
 
 def main(data: Annotated[Path, typer.Option(help="folder with cifar10_train.npz and cifar10_test.npz")],
          out: Annotated[Path, typer.Option(help="where checkpoint.pt and log.jsonl go")],
-         epochs: int = 24, batch: int = 128, peak: float = 0.1, decay: float = 5e-4, randoms: int = 1, students: int = 2,
+         epochs: int = 24, batch: int = 128, peak: float = 0.1, decay: float = 5e-4, randoms: int = 1, students: int = 2, hole: int = 8,
          threads: int = 2, seed: int = 1, fast: bool = True) -> None:
     """Train the shipped CIFAR-10 SuperNet; each student sees one in `students` images of a batch."""
-    train(data, out, epochs, batch, peak, decay, randoms, students, threads, seed, fast)
+    train(data, out, epochs, batch, peak, decay, randoms, students, hole, threads, seed, fast)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ from nigiri.compiler.errors import GraphError
 from nigiri.compiler.graph import Network, SubNetInfo
 from nigiri.spec.config import CONFIGS, AcceleratorConfig
 
-__all__ = ["Bundle", "BundleChecksumError", "BundleConfigError", "BundleCorruptError", "BundleError", "BundleFormatError",
-           "BundleMissingError", "BundleSizeError", "demo_images", "demo_path", "load", "save"]
+__all__ = ["Bundle", "BundleChecksumError", "BundleConfigError", "BundleCorruptError", "BundleError",
+           "BundleFormatError", "BundleMissingError", "BundleSizeError", "demo_images", "demo_path", "load", "save"]
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 UNSOUND = (KeyError, TypeError, ValueError, AttributeError, GraphError)
@@ -73,7 +73,7 @@ class Bundle:
         """
         wanted = config or CONFIGS.get(self.config_name)
         if wanted is None or (wanted.digest() != self.config_digest and not (config and recompile)):
-            other = f"{wanted.name!r} here has digest {wanted.digest():#010x}" if wanted else "that name is not known here"
+            other = f"{wanted.name!r} here has digest {wanted.digest():#010x}" if wanted else "the name is unknown here"
             raise BundleConfigError(f"the bundle's programs are for configuration {self.config_name!r} (digest "
                                     f"{self.config_digest:#010x}), {other}: compile it again with compiled(config)")
         if wanted.digest() != self.config_digest:
@@ -87,7 +87,7 @@ class Bundle:
 
 
 def save(path: Path | str, network: Network, config: AcceleratorConfig, facts: dict[str, Any] | None = None) -> None:
-    """Compile `network` for `config` and write the bundle; `facts` is any JSON that tells where the network comes from."""
+    """Compile `network` for `config` and write the bundle; `facts` is any JSON about its origin."""
     compiled, constants = compile_network(network, config), collect(network)
     first = (len(network.weights) + len(constants.words)) * 64
     archive.write(Path(path), {"network": codec.network_to(network, constants), "compiled": codec.compiled_to(compiled),

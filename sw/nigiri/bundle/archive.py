@@ -60,7 +60,8 @@ def write(path: Path, manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -
     """Write `manifest` (without format, version and members, which are added) and `arrays` by member name."""
     members = {f"{name}.npy": _npy(array) for name, array in arrays.items()}
     head = {"format": FORMAT, "version": VERSION, **manifest,
-            "members": {name: {"sha256": hashlib.sha256(raw).hexdigest(), "bytes": len(raw)} for name, raw in members.items()}}
+            "members": {name: {"sha256": hashlib.sha256(raw).hexdigest(), "bytes": len(raw)}
+                        for name, raw in members.items()}}
     files = {MANIFEST: json.dumps(head, separators=(",", ":")).encode(), **members}
     with zipfile.ZipFile(path, "w") as z:
         for name, raw in files.items():
@@ -102,14 +103,16 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         except ValueError as e:
             raise BundleCorruptError(f"member {MANIFEST} of {path} is not JSON: copy or export the bundle again") from e
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            raise BundleCorruptError(f"member {MANIFEST} of {path} does not say format {FORMAT!r}: it is not a Nigiri bundle")
+            raise BundleCorruptError(f"member {MANIFEST} of {path} does not say format {FORMAT!r}: "
+                                     f"it is not a Nigiri bundle")
         if manifest.get("version") != VERSION:
-            raise BundleFormatError(f"{path} is in bundle format version {manifest.get('version')}, this software reads version "
-                                    f"{VERSION}: export the bundle again, or use the release that wrote it")
+            raise BundleFormatError(f"{path} is in bundle format version {manifest.get('version')}, this software "
+                                    f"reads version {VERSION}: export it again, or use the release that wrote it")
         arrays = {}
         members = manifest.get("members")
         if not isinstance(members, dict) or not all(isinstance(m, dict) and "sha256" in m for m in members.values()):
-            raise BundleCorruptError(f"member {MANIFEST} of {path} has no list of members: copy or export the bundle again")
+            raise BundleCorruptError(f"member {MANIFEST} of {path} has no list of members: "
+                                     f"copy or export the bundle again")
         for name, facts in members.items():
             raw = _member(z, path, name, MEMBER_LIMIT)
             digest = hashlib.sha256(raw).hexdigest()

@@ -15,7 +15,8 @@ from nigiri.spec.config import AcceleratorConfig
 
 __all__ = ["compiled_from", "compiled_to", "network_from", "network_to"]
 
-SCALARS = ("name", "weights", "cin", "cout", "kernel", "height", "width", "source", "zp_in", "zp_out", "act_min", "act_max")
+SCALARS = ("name", "weights", "cin", "cout", "kernel", "height", "width", "source", "zp_in", "zp_out", "act_min",
+           "act_max")
 """Fields of a layer that go into the manifest as they are."""
 HEAD = ("name", "height", "width", "channels", "classes", "input_zp")
 AREAS = ("window_words", "weight_words", "programs", "dump_programs", "fill_offset", "fill_entries")
@@ -49,7 +50,8 @@ def network_to(network: Network, constants: Constants) -> dict[str, Any]:
     """The graph without its arrays: weights, constants and input table are members of their own."""
     return {**{key: getattr(network, key) for key in HEAD}, "layers": [asdict(s) for s in network.layers],
             "subnets": [{"info": asdict(s.info),
-                         "layers": [_layer_to(x, constants.params[s.info.name, x.name], constants.tables.get((s.info.name, x.name)))
+                         "layers": [_layer_to(x, constants.params[s.info.name, x.name],
+                                              constants.tables.get((s.info.name, x.name)))
                                     for x in s.layers]} for s in network.subnets]}
 
 
@@ -58,7 +60,8 @@ def network_from(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> Network
     network = Network(
         **{key: data[key] for key in HEAD}, input_table=arrays["input_table"], weights=arrays["weights"],
         layers=tuple(SuperLayer(**s) for s in data["layers"]),
-        subnets=tuple(SubNet(info=SubNetInfo(**s["info"]), layers=tuple(_layer_from(x, arrays["constants"]) for x in s["layers"]))
+        subnets=tuple(SubNet(info=SubNetInfo(**s["info"]),
+                             layers=tuple(_layer_from(x, arrays["constants"]) for x in s["layers"]))
                       for s in data["subnets"]))
     if network.input_table.shape != (network.channels, 256) or network.input_table.dtype != np.int8:
         raise ValueError(f"member input_table.npy must be int8 [{network.channels}, 256]")
@@ -73,13 +76,17 @@ def compiled_to(compiled: CompiledBundle) -> dict[str, Any]:
             "dumps": {name: [asdict(t) for t in tensors] for name, tensors in compiled.dumps.items()}}
 
 
-def compiled_from(data: dict[str, Any], arrays: dict[str, np.ndarray], network: Network, config: AcceleratorConfig) -> CompiledBundle:
+def compiled_from(data: dict[str, Any], arrays: dict[str, np.ndarray], network: Network,
+                  config: AcceleratorConfig) -> CompiledBundle:
     """The inverse; the same exceptions as :func:`network_from`."""
     return CompiledBundle(
-        config=config, network=network.name, classes=network.classes, input_table=network.input_table, input_zp=network.input_zp,
+        config=config, network=network.name, classes=network.classes, input_table=network.input_table,
+        input_zp=network.input_zp,
         image=np.concatenate([arrays[key].reshape(-1) for key in ("weights", "constants", "programs")]),
         window_words=data["window_words"], weight_words=data["weight_words"], fill_offset=data["fill_offset"],
         fill_entries=data["fill_entries"], programs={k: (int(a), int(n)) for k, (a, n) in data["programs"].items()},
-        dump_programs={k: (int(a), int(n)) for k, (a, n) in data["dump_programs"].items()}, input=DumpTensor(**data["input"]),
+        dump_programs={k: (int(a), int(n)) for k, (a, n) in data["dump_programs"].items()},
+        input=DumpTensor(**data["input"]),
         outputs={name: DumpTensor(**t) for name, t in data["outputs"].items()},
-        dumps={name: tuple(DumpTensor(**t) for t in tensors) for name, tensors in data["dumps"].items()}, layers=layer_table(network))
+        dumps={name: tuple(DumpTensor(**t) for t in tensors) for name, tensors in data["dumps"].items()},
+        layers=layer_table(network))

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from nigiri.runtime.errors import NigiriError
 
-__all__ = ["BundleChecksumError", "BundleConfigError", "BundleCorruptError", "BundleError", "BundleFormatError", "BundleMissingError",
-           "BundleSizeError"]
+__all__ = ["BundleChecksumError", "BundleConfigError", "BundleCorruptError", "BundleError", "BundleFormatError",
+           "BundleMissingError", "BundleSizeError"]
 
 
 class BundleError(NigiriError):

@@ -110,7 +110,7 @@ def allocate(network: Network, subnet: SubNet, config: AcceleratorConfig, keep_a
         top = _place(sorted(todo, key=lambda t: -t.words))
     if top.base + top.words > config.ab_words:
         raise ActivationBufferError(
-            f"SubNet {subnet.info.name}, layer {subnet.layers[max(top.first, 0)].name}: the tensors live at the same time need "
-            f"{top.base + top.words} pixel words of activation buffer, configuration {config.name!r} has {config.ab_words}: "
-            f"choose a larger configuration")
+            f"SubNet {subnet.info.name}, layer {subnet.layers[max(top.first, 0)].name}: the tensors in use need "
+            f"{top.base + top.words} pixel words of activation buffer, configuration {config.name!r} has "
+            f"{config.ab_words}: choose a larger configuration")
     return {t.name: t for t in todo}

@@ -24,9 +24,9 @@ def layer_table(network: Network) -> tuple[LayerInfo, ...]:
         for layer in subnet.layers:
             height, width = network.out_side(layer)
             pixels[layer.weights][subnet.info.name] = height * width
-    return tuple(LayerInfo(id=s.id, name=s.name, depthwise=s.depthwise, kernel=s.kernel, stride=s.stride, out_blocks=s.out_blocks,
-                           in_blocks=s.in_blocks, taps=s.taps, mem_offset=s.offset, w_taps=s.taps, w_blocks=s.in_blocks,
-                           pixels=pixels[s.id]) for s in network.layers)
+    return tuple(LayerInfo(id=s.id, name=s.name, depthwise=s.depthwise, kernel=s.kernel, stride=s.stride,
+                           out_blocks=s.out_blocks, in_blocks=s.in_blocks, taps=s.taps, mem_offset=s.offset,
+                           w_taps=s.taps, w_blocks=s.in_blocks, pixels=pixels[s.id]) for s in network.layers)
 
 
 def _described(tensor: Tensor, layer: int, offset: int) -> DumpTensor:
@@ -48,15 +48,16 @@ def compile_network(network: Network, config: AcceleratorConfig) -> CompiledBund
     """
     network.check()
     if len(network.layers) > config.layers:
-        raise ResidencyTableError(f"SuperNet layer {network.layers[config.layers].name}: the SuperNet has {len(network.layers)} layers, "
-                                  f"the residency table of configuration {config.name!r} has {config.layers}: "
-                                  f"choose a larger configuration")
+        raise ResidencyTableError(f"SuperNet layer {network.layers[config.layers].name}: the SuperNet has "
+                                  f"{len(network.layers)} layers, the residency table of configuration "
+                                  f"{config.name!r} has {config.layers} entries: choose a larger configuration")
     constants = collect(network)
     weight_words = len(network.weights)
     first_program = weight_words + len(constants.words)
 
     def build(input_offset: int, output_offset: int, dump_offset: int) -> list[tuple[str, bool, Program]]:
-        return [(s.info.name, dump, emit(network, s, config, constants, constants_base=weight_words, input_offset=input_offset,
+        return [(s.info.name, dump,
+                 emit(network, s, config, constants, constants_base=weight_words, input_offset=input_offset,
                                          area_offset=dump_offset if dump else output_offset, dump=dump))
                 for s in network.subnets for dump in (False, True)]
 
@@ -70,7 +71,9 @@ def compile_network(network: Network, config: AcceleratorConfig) -> CompiledBund
     dump_offset = fill_offset + fill_entries
     final = build(input_offset, output_offset, dump_offset)
 
-    programs, dump_programs, dumps, outputs = {}, {}, {}, {}
+    programs: dict[str, tuple[int, int]] = {}
+    dump_programs: dict[str, tuple[int, int]] = {}
+    dumps, outputs = {}, {}
     at = first_program
     for name, dump, program in final:
         (dump_programs if dump else programs)[name] = (at, program.length)
@@ -85,5 +88,6 @@ def compile_network(network: Network, config: AcceleratorConfig) -> CompiledBund
     return CompiledBundle(
         config=config, network=network.name, classes=network.classes, image=image, window_words=window_words,
         weight_words=weight_words, programs=programs, dump_programs=dump_programs, dumps=dumps, outputs=outputs,
-        input=_described(final[0][2].input, 0, input_offset), input_table=network.input_table, input_zp=network.input_zp,
+        input=_described(final[0][2].input, 0, input_offset), input_table=network.input_table,
+        input_zp=network.input_zp,
         fill_offset=fill_offset, fill_entries=fill_entries, layers=layer_table(network))

@@ -21,7 +21,7 @@ Box = tuple[int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class LayerInfo:
-    """One SuperNet layer at its largest; `pixels` maps each SubNet that uses it to its output pixels (uses of a weight)."""
+    """One SuperNet layer at its largest; `pixels`: output pixels (uses of a weight) by SubNet, of those that use it."""
 
     id: int
     name: str

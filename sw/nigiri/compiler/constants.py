@@ -40,7 +40,8 @@ def table_words(layer: Layer) -> np.ndarray:
     """The activation table of a layer, uint8 [4, 64]."""
     assert layer.table is not None
     if layer.table.shape != (256,) or layer.table.dtype != np.int8:
-        raise ValueError(f"layer {layer.name}: the table must be int8 [256], not {layer.table.dtype} {list(layer.table.shape)}")
+        raise ValueError(f"layer {layer.name}: the table must be int8 [256], not {layer.table.dtype} "
+                         f"{list(layer.table.shape)}")
     return layer.table.view(np.uint8).reshape(4, 64)
 
 

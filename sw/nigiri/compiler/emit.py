@@ -41,14 +41,16 @@ class Program:
         return len(self.raw) // descriptor.BYTES
 
 
-def _conv(network: Network, subnet: SubNet, layer: Layer, at: dict[str, Tensor], constants: Constants, base: int) -> dict[str, int]:
+def _conv(network: Network, subnet: SubNet, layer: Layer, at: dict[str, Tensor], constants: Constants,
+          base: int) -> dict[str, int]:
     s, key = network.super_layer(layer), (subnet.info.name, layer.name)
     source, out, pooled = at[layer.source], at.get(layer.name), at.get(f"{layer.name}.pool")
     d = {"opcode": Opcode.CONV, "layer": s.id, "kernel": layer.kernel, "in_w": layer.width, "in_h": layer.height,
          "out_blocks": -(-layer.cout // 8), "in_blocks": 1 if s.depthwise else -(-layer.cin // 8),
          "in_base": source.base, "in_stride": source.stride, "in_phase": source.phase,
-         "mem_offset": s.offset, "w_taps": s.taps, "w_blocks": s.in_blocks, "param_offset": base + constants.params[key],
-         "zp_in": layer.zp_in, "zp_out": layer.zp_out, "act_min": layer.act_min, "act_max": layer.act_max}
+         "mem_offset": s.offset, "w_taps": s.taps, "w_blocks": s.in_blocks,
+         "param_offset": base + constants.params[key], "zp_in": layer.zp_in, "zp_out": layer.zp_out,
+         "act_min": layer.act_min, "act_max": layer.act_max}
     flags = Flag.DEPTHWISE * s.depthwise | Flag.STRIDE2 * (s.stride == 2)
     if layer.table is not None:
         flags |= Flag.TABLE
@@ -61,17 +63,17 @@ def _conv(network: Network, subnet: SubNet, layer: Layer, at: dict[str, Tensor],
     if layer.residual:
         r = layer.residual
         flags |= Flag.RESIDUAL
-        d |= {"res_base": at[r.source].base, "res_stride": at[r.source].stride, "res_mult_y": r.mult_y, "res_mult_r": r.mult_r,
-              "res_shift": r.shift, "zp_y": r.zp_y, "zp_res": r.zp_res, "zp_sum": r.zp_sum}
+        d |= {"res_base": at[r.source].base, "res_stride": at[r.source].stride, "res_mult_y": r.mult_y,
+              "res_mult_r": r.mult_r, "res_shift": r.shift, "zp_y": r.zp_y, "zp_res": r.zp_res, "zp_sum": r.zp_sum}
     if layer.pool and pooled:
         flags |= Flag.POOL
-        d |= {"pool_base": pooled.base, "pool_mult": layer.pool.mult, "pool_shift": layer.pool.shift, "pool_zp": layer.pool.zp,
-              "pool_offset": layer.pool.offset}
+        d |= {"pool_base": pooled.base, "pool_mult": layer.pool.mult, "pool_shift": layer.pool.shift,
+              "pool_zp": layer.pool.zp, "pool_offset": layer.pool.offset}
     return {**d, "flags": flags}
 
 
-def emit(network: Network, subnet: SubNet, config: AcceleratorConfig, constants: Constants, *, constants_base: int, input_offset: int,
-         area_offset: int, dump: bool = False) -> Program:
+def emit(network: Network, subnet: SubNet, config: AcceleratorConfig, constants: Constants, *, constants_base: int,
+         input_offset: int, area_offset: int, dump: bool = False) -> Program:
     """The program of a SubNet.  It stores its output, or with `dump` every tensor in order, from word `area_offset` on.
 
     Raises
@@ -87,17 +89,20 @@ def emit(network: Network, subnet: SubNet, config: AcceleratorConfig, constants:
         nonlocal used
         if name in at:
             tensor = at[name]
-            lines.append({"opcode": Opcode.STORE, "in_base": tensor.base, "length": tensor.words, "mem_offset": area_offset + used})
+            lines.append({"opcode": Opcode.STORE, "in_base": tensor.base, "length": tensor.words,
+                          "mem_offset": area_offset + used})
             stored.append(Stored(tensor=tensor, layer=layer, offset=used))
             used += tensor.words // 8
 
-    lines.append({"opcode": Opcode.LOAD, "out_base": at[INPUT].base, "length": at[INPUT].words, "mem_offset": input_offset})
+    lines.append({"opcode": Opcode.LOAD, "out_base": at[INPUT].base, "length": at[INPUT].words,
+                  "mem_offset": input_offset})
     for layer in subnet.layers:
         d = _conv(network, subnet, layer, at, constants, constants_base)
         need = 1 + d["in_blocks"] * descriptor.taps(d)
         if need > config.db_words:
-            raise DynamicBufferError(f"SubNet {subnet.info.name}, layer {layer.name}: one output block needs {need} words of dynamic "
-                                     f"buffer, configuration {config.name!r} has {config.db_words}: choose a larger configuration")
+            raise DynamicBufferError(f"SubNet {subnet.info.name}, layer {layer.name}: one output block needs {need} "
+                                     f"words of dynamic buffer, configuration {config.name!r} has {config.db_words}: "
+                                     f"choose a larger configuration")
         lines.append(d)
         if dump:
             store(layer.name, layer.weights)

@@ -1,6 +1,7 @@
 """The compiler's view of a network: SuperNet layers that own weights, and SubNets that are lists of layers over them.
 
-A tensor is named after the layer that writes it; the pooled tensor of layer "head" is "head.pool"; the image is "input".
+A tensor is named after the layer that writes it; the pooled tensor of layer "head" is "head.pool"; the image
+is "input".
 """
 from __future__ import annotations
 
@@ -177,10 +178,12 @@ class Network:
         total = 0
         for n, s in enumerate(self.layers):
             if s.id != n or s.offset != total:
-                raise GraphError(f"SuperNet layer {s.name}: id and offset must be {n} and {total}, not {s.id} and {s.offset}")
+                raise GraphError(f"SuperNet layer {s.name}: id and offset must be {n} and {total}, "
+                                 f"not {s.id} and {s.offset}")
             total += s.words
         if self.weights.shape != (total, 64) or self.weights.dtype != np.uint8:
-            raise GraphError(f"the weight image must be uint8 [{total}, 64], not {self.weights.dtype} {list(self.weights.shape)}")
+            raise GraphError(f"the weight image must be uint8 [{total}, 64], not {self.weights.dtype} "
+                             f"{list(self.weights.shape)}")
         for subnet in self.subnets:
             for rule in self._problems(subnet):
                 raise GraphError(f"SubNet {subnet.info.name}: {rule}")
@@ -195,11 +198,13 @@ class Network:
                 yield f"layer {layer.name}: SuperNet layer {layer.weights} does not exist"
             s = self.super_layer(layer)
             if not (1 <= layer.cout <= s.cout and 1 <= layer.cin <= s.cin and layer.kernel <= s.kernel):
-                yield f"layer {layer.name}: {layer.cin} -> {layer.cout} channels, kernel {layer.kernel} are not a part of {s.name}"
+                yield (f"layer {layer.name}: {layer.cin} -> {layer.cout} channels, kernel {layer.kernel} "
+                       f"are not a part of {s.name}")
             if s.stride not in (1, 2) or layer.kernel not in ((3, 5, 7) if s.depthwise else (1, 3, 5, 7)):
                 yield f"layer {layer.name}: kernel {layer.kernel} with stride {s.stride} is not supported"
             if s.depthwise and layer.cin != layer.cout:
-                yield f"layer {layer.name}: a depthwise layer must have as many outputs as inputs, not {layer.cin} -> {layer.cout}"
+                yield (f"layer {layer.name}: a depthwise layer must have as many outputs as inputs, "
+                       f"not {layer.cin} -> {layer.cout}")
             if max(layer.height, layer.width) > MAX_SIDE:
                 yield f"layer {layer.name}: image {layer.width} x {layer.height} is larger than {MAX_SIDE}"
             have = shapes.get(layer.source)
@@ -210,7 +215,8 @@ class Network:
                 if array.shape != (layer.cout,):
                     yield f"layer {layer.name}: {key} must have {layer.cout} values, not {list(array.shape)}"
             if strides.setdefault(layer.source, s.stride) != s.stride:
-                yield f"layer {layer.name}: {layer.source} is read with stride 1 and with stride 2; a tensor has one pixel order"
+                yield (f"layer {layer.name}: {layer.source} is read with stride 1 and with stride 2; "
+                       f"a tensor has one pixel order")
             shape = (layer.cout, *self.out_side(layer))
             if layer.residual:
                 if shapes.get(layer.residual.source) != shape:

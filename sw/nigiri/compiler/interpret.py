@@ -1,7 +1,7 @@
 """Runs a graph on many images at once, in the exact arithmetic of :mod:`nigiri.spec.arith`.
 
-Sums of products of int8 values are exact in float32 below 2**24 and in float64 below 2**53, and a product of a 32-bit sum and
-a 16-bit multiplier takes 48 bits; so matrix products and requantisation run in floating point and lose nothing.
+Sums of products of int8 values are exact in float32 below 2**24 and in float64 below 2**53, and a product of a 32-bit
+sum and a 16-bit multiplier takes 48 bits; so matrix products and requantisation run in floating point and lose nothing.
 """
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ class Interpreter:
         s = self.network.super_layer(layer)
         words = self.network.weights[s.offset:s.offset + s.words]
         c = (s.kernel - layer.kernel) // 2
-        w = unpack_weights(s, words)[:layer.cout, :1 if s.depthwise else layer.cin, c:c + layer.kernel, c:c + layer.kernel]
+        crop = slice(c, c + layer.kernel)
+        w = unpack_weights(s, words)[:layer.cout, :1 if s.depthwise else layer.cin, crop, crop]
         products = (1 if s.depthwise else layer.cin) * layer.kernel ** 2
         kind = np.float32 if products * 128 * 128 < 2**24 else np.float64
         taps = w.astype(kind).reshape(*w.shape[:2], -1)

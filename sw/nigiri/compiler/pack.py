@@ -24,7 +24,8 @@ def pack_weights(layer: SuperLayer, weights: np.ndarray) -> np.ndarray:
     """uint8 [layer.words, 64] of int8 weights [cout, 1 or cin, kernel, kernel]; padded channels are zero."""
     w = np.asarray(weights)
     if w.dtype != np.int8 or w.shape != (layer.cout, 1 if layer.depthwise else layer.cin, layer.kernel, layer.kernel):
-        raise ValueError(f"layer {layer.name}: weights must be int8 of the layer's shape, not {w.dtype} {list(w.shape)}")
+        raise ValueError(f"layer {layer.name}: weights must be int8 of the layer's shape, not {w.dtype} "
+                         f"{list(w.shape)}")
     ob, ib = layer.out_blocks, layer.in_blocks
     if layer.depthwise:
         full = np.zeros((ob * 8, layer.kernel, layer.kernel), np.int8)
@@ -54,7 +55,8 @@ def unpack_weights(layer: SuperLayer, words: np.ndarray) -> np.ndarray:
         return dw[:layer.cout]
     taps = np.array(tap_order(k)) + k // 2
     full = np.zeros((ob * 8, ib * 8, k, k), np.int8)
-    full[:, :, taps[:, 0], taps[:, 1]] = codes.reshape(ob, ib, k * k, 8, 8).transpose(0, 3, 1, 4, 2).reshape(ob * 8, ib * 8, k * k)
+    rows = codes.reshape(ob, ib, k * k, 8, 8).transpose(0, 3, 1, 4, 2)
+    full[:, :, taps[:, 0], taps[:, 1]] = rows.reshape(ob * 8, ib * 8, k * k)
     return full[:layer.cout, :layer.cin]
 
 

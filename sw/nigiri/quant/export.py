@@ -56,7 +56,8 @@ def integer_network(net: SuperNet, configs: dict[str, SubNetConfig], calibration
                     range_images: int = 512) -> Network:
     """The quantised SuperNet with the SubNets in `configs`; accuracies are 0 until measured.
 
-    calibration: images uint8 [N, 3, H, W] for batch-norm statistics; the first `range_images` of them set the activation scales.
+    calibration: images uint8 [N, 3, H, W] for batch-norm statistics; the first `range_images` of them set the
+    activation scales.
     """
     shared: SharedWeights = share(net)
     twin = dequantised(net, shared)
@@ -70,12 +71,12 @@ def integer_network(net: SuperNet, configs: dict[str, SubNetConfig], calibration
                         layers=integer_layers(net, config, shared, stats, scales))
         subnets.append(replace(subnet, info=replace(subnet.info, weight_bytes=used_bytes(shared.layers, subnet))))
     return Network(name=net.space.name, height=net.space.image, width=net.space.image, channels=net.space.channels,
-                   classes=net.space.classes, input_table=table, input_zp=scale_in.zp, layers=shared.layers, weights=shared.words,
-                   subnets=tuple(subnets))
+                   classes=net.space.classes, input_table=table, input_zp=scale_in.zp, layers=shared.layers,
+                   weights=shared.words, subnets=tuple(subnets))
 
 
-def measure_network(net: SuperNet, network: Network, configs: dict[str, SubNetConfig], calibration: Tensor, images: np.ndarray,
-                    labels: np.ndarray) -> Network:
+def measure_network(net: SuperNet, network: Network, configs: dict[str, SubNetConfig], calibration: Tensor,
+                    images: np.ndarray, labels: np.ndarray) -> Network:
     """`network` with float and int8 accuracies on `images` uint8 [N, H, W, 3]; prints one line per SubNet."""
     pixels, classes = torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(labels).long()
     done = []
@@ -85,8 +86,9 @@ def measure_network(net: SuperNet, network: Network, configs: dict[str, SubNetCo
         exact = Interpreter(network, subnet.info.name).accuracy(images, labels)
         info = replace(subnet.info, accuracy_float=round(real, 2), accuracy_int8=round(exact, 2))
         done.append(replace(subnet, info=info))
-        print(f"{info.name:>4} {info.macs / 1e6:6.2f} MMAC {info.weight_bytes / 1024:6.0f} KiB  float {real:.2f} %  int8 {exact:.2f} %  "
-              f"({time.time() - began:.0f} s) depths {config.depths} expands {config.expands} kernels {config.kernels}", flush=True)
+        print(f"{info.name:>4} {info.macs / 1e6:6.2f} MMAC {info.weight_bytes / 1024:6.0f} KiB  float {real:.2f} %  "
+              f"int8 {exact:.2f} %  ({time.time() - began:.0f} s) depths {config.depths} expands {config.expands} "
+              f"kernels {config.kernels}", flush=True)
     return replace(network, subnets=tuple(done))
 
 
@@ -99,14 +101,14 @@ def main(checkpoint: Annotated[Path, typer.Option(help="checkpoint.pt of nigiri.
          data: Annotated[Path, typer.Option(help="folder with cifar10_train.npz and cifar10_test.npz")],
          out: Annotated[Path, typer.Option(help="the bundle to write")],
          images: Annotated[Path, typer.Option(help="the test images to write, an .npz")],
-         cache: Annotated[Path | None, typer.Option(help="folder for decoded images; that of the checkpoint if omitted")] = None,
+         cache: Annotated[Path | None, typer.Option(help="decoded images; folder of the checkpoint if omitted")] = None,
          config: Annotated[str, typer.Option(help="configuration that the bundle carries programs for")] = "pynq_z2",
          subnets: Annotated[int, typer.Option(help="SubNets to serve")] = 10,
          candidates: Annotated[int, typer.Option(help="random SubNets to choose from")] = 40,
          test_images: Annotated[int, typer.Option(help="test images that accuracy is measured on")] = 10_000,
          shipped: Annotated[int, typer.Option(help="test images to ship")] = 512,
          threads: int = 1, seed: int = 1) -> None:
-    """Write a bundle and its test images; accuracies are of all `test_images`, SubNets are chosen on training images."""
+    """Write a bundle and its test images; accuracy is of all `test_images`, SubNets are chosen on training images."""
     began = time.time()
     torch.set_num_threads(threads)
     print(f"seed {seed}", flush=True)
@@ -114,7 +116,8 @@ def main(checkpoint: Annotated[Path, typer.Option(help="checkpoint.pt of nigiri.
     train_images, train_labels = _split(data, cache, "train")
     order = spread(train_labels, 3000, seed)
     calibration, held = train_images[order[:2000]], order[2000:]
-    measured = measure_candidates(net, sample(CIFAR, candidates, seed), calibration[:500], train_images[held], train_labels[held])
+    measured = measure_candidates(net, sample(CIFAR, candidates, seed), calibration[:500], train_images[held],
+                                  train_labels[held])
     chosen = pick(CIFAR, measured, subnets)
     names = ["min", *(f"s{n}" for n in range(1, subnets - 1)), "max"]
     configs = dict(zip(names, chosen, strict=True))

@@ -20,7 +20,8 @@ def multiplier(m: float) -> tuple[int, int]:
     Raises QuantisationError for a multiplier of 65535.5 or more, which no shift can express.
     """
     if not 0 <= m < 65535.5:
-        raise QuantisationError(f"a multiplier must be between 0 and 65535, not {m!r}: the scales of the layer are unsound")
+        raise QuantisationError(f"a multiplier must be between 0 and 65535, not {m!r}: "
+                                f"the scales of the layer are unsound")
     if m == 0:
         return 0, 0
     shift = min(63, 15 - math.floor(math.log2(m)))
@@ -43,7 +44,7 @@ def fold(*, slope: np.ndarray, offset: np.ndarray, s_in: float, s_w: np.ndarray,
     Parameters
     ----------
     slope: |gamma| / sqrt(var + eps) per channel, not negative.  offset: beta - gamma * mean / sqrt(var + eps).
-    sums: sum of the weight codes that the SubNet uses, per channel: what the input's zero point adds to the accumulator.
+    sums: sum of the weight codes that the SubNet uses, per channel: what a zero point of 1 adds to the accumulator.
 
     A slope near zero would need a bias beyond 32 bits; the multiplier is raised so far that the bias fits, which
     lets the convolution move the result by a fraction of a step only.
@@ -53,7 +54,8 @@ def fold(*, slope: np.ndarray, offset: np.ndarray, s_in: float, s_w: np.ndarray,
     pairs = [multiplier(float(x)) for x in m]
     mult, shift = np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs])
     real = mult * np.exp2(-shift.astype(np.float64))
-    bias = np.where(mult > 0, np.rint(offset / s_out / np.where(mult > 0, real, 1.0)), 0.0) - zp_in * sums.astype(np.float64)
+    bias = np.where(mult > 0, np.rint(offset / s_out / np.where(mult > 0, real, 1.0)), 0.0)
+    bias -= zp_in * sums.astype(np.float64)
     if float(np.abs(bias).max()) >= 2.0**31:
         raise QuantisationError("a bias does not fit 32 bits: the batch-norm statistics of the layer are unsound")
     return bias.astype(np.int32), mult.astype(np.uint16), shift.astype(np.uint8)

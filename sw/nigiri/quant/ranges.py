@@ -1,4 +1,4 @@
-"""Activation scales of one SubNet: the float network runs on calibration images and every tensor gets a scale and a zero point.
+"""Activation scales of one SubNet: the float network runs on calibration images, every tensor gets step and zero point.
 
 The range is the one that makes the mean squared error of rounding and clipping smallest, over a grid of clipped ranges.
 """
@@ -59,7 +59,7 @@ def choose(values: np.ndarray, relu: bool) -> Scale:
 
 
 def input_table(space_channels: int = 3) -> tuple[Scale, np.ndarray]:
-    """(scale of the normalised image, int8 [channels, 256]: code of every pixel value); padding is the colour's mean."""
+    """(scale of the normalised image, int8 [channels, 256]: code of every pixel value)."""
     mean, std = np.array(MEAN)[:space_channels, None], np.array(STD)[:space_channels, None]
     real = (np.arange(256)[None] - mean) / std
     scale = two_sided(float(real.min()), float(real.max()))
@@ -93,8 +93,9 @@ def _trace(net: SuperNet, config: SubNetConfig, stats: Stats, x: Tensor) -> Iter
 
 
 @torch.no_grad()
-def measure(net: SuperNet, config: SubNetConfig, stats: Stats, images: Tensor, seed: int = 0, batch: int = 128) -> dict[str, Scale]:
-    """Scale of every tensor of a SubNet, from `images` uint8 [N, 3, H, W]; `seed` picks the values that are looked at."""
+def measure(net: SuperNet, config: SubNetConfig, stats: Stats, images: Tensor, seed: int = 0,
+            batch: int = 128) -> dict[str, Scale]:
+    """Scale of every tensor of a SubNet, from `images` uint8 [N, 3, H, W]; `seed` picks the values looked at."""
     rng = np.random.default_rng(seed)
     seen: dict[str, list[np.ndarray]] = {}
     chunks = images.split(batch)

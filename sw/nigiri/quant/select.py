@@ -1,4 +1,4 @@
-"""Picks the SubNets worth serving: the smallest, the largest, and the most accurate of random ones in each class of size."""
+"""Picks the SubNets worth serving: the smallest, the largest, and the most accurate of random ones at each size."""
 from __future__ import annotations
 
 import math
@@ -24,10 +24,11 @@ class Candidate:
 
 
 def sample(space: Space, count: int, seed: int) -> list[SubNetConfig]:
-    """`count` different SubNets, neither the smallest nor the largest, spread evenly over the logarithm of their cost."""
+    """`count` different SubNets, neither the smallest nor the largest, spread evenly over log cost."""
     rng = random.Random(seed)
     small, large = space.smallest(), space.largest()
-    pool = {space.canonical(space.sample(rng)) for _ in range(20 * count)} - {space.canonical(small), space.canonical(large)}
+    pool = {space.canonical(space.sample(rng)) for _ in range(20 * count)}
+    pool -= {space.canonical(small), space.canonical(large)}
     by_cost = sorted(pool, key=lambda c: (space.cost(c)[0], repr(c)))
     low, high = (math.log(space.cost(c)[0]) for c in (small, large))
     slots: dict[int, list[SubNetConfig]] = {}
@@ -38,14 +39,16 @@ def sample(space: Space, count: int, seed: int) -> list[SubNetConfig]:
     return chosen + rng.sample(rest, min(count - len(chosen), len(rest)))
 
 
-def measure_candidates(net: SuperNet, configs: list[SubNetConfig], calibration: Tensor, images: Tensor, labels: Tensor) -> list[Candidate]:
+def measure_candidates(net: SuperNet, configs: list[SubNetConfig], calibration: Tensor, images: Tensor,
+                       labels: Tensor) -> list[Candidate]:
     """Float accuracy of every SubNet on `images`, after calibration of its batch-norm statistics."""
-    return [Candidate(c, net.space.cost(c)[0], evaluate(net, c, running_statistics(net, c, calibration), images, labels))
+    return [Candidate(c, net.space.cost(c)[0],
+                      evaluate(net, c, running_statistics(net, c, calibration), images, labels))
             for c in configs]
 
 
 def pick(space: Space, candidates: list[Candidate], count: int) -> list[SubNetConfig]:
-    """`count` SubNets by rising cost: the ends, and between them the most accurate candidate of each of equal steps in log cost.
+    """`count` SubNets by rising cost: the ends, and between them the most accurate of each equal step of log cost.
 
     A step in which no candidate is more accurate than those picked before takes its best one all the same.
     Raises QuantisationError when there are fewer candidates than needed.
@@ -68,7 +71,7 @@ def pick(space: Space, candidates: list[Candidate], count: int) -> list[SubNetCo
 
 
 def spread(labels: Tensor, count: int, seed: int) -> Tensor:
-    """Indices of `count` random images, the same number of each class (one more of the first ones if it does not divide)."""
+    """Indices of `count` random images, as many of each class (the first have one more if uneven)."""
     generator = torch.Generator().manual_seed(seed)
     classes = int(labels.max()) + 1
     picks = []

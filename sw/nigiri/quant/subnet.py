@@ -29,8 +29,9 @@ class _Builder:
         codes = self.shared.codes[name][:cout, :1 if s.depthwise else cin, c:c + kernel, c:c + kernel]
         bias, mult, shift = fold(slope=slope, offset=offset, s_in=scale_in.step, s_w=self.shared.scales[name][:cout],
                                  s_out=own.step, zp_in=scale_in.zp, sums=codes.reshape(cout, -1).sum(1, dtype=np.int64))
-        self.layers.append(Layer(name=name, weights=s.id, cin=cin, cout=cout, kernel=kernel, height=self.height, width=self.width,
-                                 source=self.source, bias=bias, mult=mult, shift=shift, zp_in=scale_in.zp, zp_out=own.zp,
+        self.layers.append(Layer(name=name, weights=s.id, cin=cin, cout=cout, kernel=kernel, height=self.height,
+                                 width=self.width, source=self.source, bias=bias, mult=mult, shift=shift,
+                                 zp_in=scale_in.zp, zp_out=own.zp,
                                  residual=self._residual(name, residual) if residual else None,
                                  pool=self._pool(name, s.stride) if pool else None))
         self.source = f"{name}.pool" if pool else name
@@ -39,7 +40,8 @@ class _Builder:
     def _residual(self, name: str, source: str) -> Residual:
         y, r, total = self.scales[f"{name}.y"], self.scales[source], self.scales[name]
         (mult_y, mult_r), shift = common_shift([y.step / total.step, r.step / total.step])
-        return Residual(source=source, mult_y=mult_y, mult_r=mult_r, shift=shift, zp_y=y.zp, zp_res=r.zp, zp_sum=total.zp)
+        return Residual(source=source, mult_y=mult_y, mult_r=mult_r, shift=shift, zp_y=y.zp, zp_res=r.zp,
+                        zp_sum=total.zp)
 
     def _pool(self, name: str, stride: int) -> Pool:
         one, mean = self.scales[name], self.scales[f"{name}.pool"]
@@ -48,7 +50,8 @@ class _Builder:
         return Pool(mult=mult, shift=shift, zp=mean.zp, offset=-pixels * one.zp)
 
 
-def integer_layers(net: SuperNet, config: SubNetConfig, shared: SharedWeights, stats: Stats, scales: dict[str, Scale]) -> tuple[Layer, ...]:
+def integer_layers(net: SuperNet, config: SubNetConfig, shared: SharedWeights, stats: Stats,
+                   scales: dict[str, Scale]) -> tuple[Layer, ...]:
     """The layers of a SubNet.
 
     Parameters

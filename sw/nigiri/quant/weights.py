@@ -17,8 +17,8 @@ __all__ = ["SharedWeights", "quantise_rows", "share"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SharedWeights:
-    """layers: the SuperNet layers in memory order.  By layer name: codes int8 [cout, 1 or cin, k, k] with the sign of gamma
-    folded in, scales float64 [cout].  words: the weight image, uint8 [words, 64]."""
+    """layers: the SuperNet layers in memory order.  By layer name: codes int8 [cout, 1 or cin, k, k] with the sign of
+    gamma folded in, scales float64 [cout].  words: the weight image, uint8 [words, 64]."""
 
     layers: tuple[SuperLayer, ...]
     codes: dict[str, np.ndarray]
@@ -59,8 +59,8 @@ def share(net: SuperNet) -> SharedWeights:
         q, scale = quantise_rows(weights.detach().numpy())
         codes[name], scales[name] = q * sign.astype(np.int8).reshape(-1, 1, 1, 1), scale
         cout, cin, kernel, _ = q.shape
-        layers.append(SuperLayer(id=len(layers), name=name, cin=cout if depthwise else cin, cout=cout, kernel=kernel, stride=stride,
-                                 depthwise=depthwise, offset=sum(s.words for s in layers)))
+        layers.append(SuperLayer(id=len(layers), name=name, cin=cout if depthwise else cin, cout=cout, kernel=kernel,
+                                 stride=stride, depthwise=depthwise, offset=sum(s.words for s in layers)))
         words.append(pack_weights(layers[-1], codes[name]))
 
     for name, m in modules(net):

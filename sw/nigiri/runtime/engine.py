@@ -38,7 +38,7 @@ class LayerOutput:
 
 @dataclass(frozen=True, kw_only=True)
 class CacheChange:
-    """A change of the cached SubGraph: fill entries sent, bytes read (64 an entry and 64 a weight word; 0 when not waited for)."""
+    """A change of the cached SubGraph: fill entries sent and bytes read, 64 an entry and a word (0: not waited for)."""
 
     entries: int
     bytes_fill: int
@@ -107,7 +107,8 @@ class Engine:
         if self._filling:
             self.wait_cache()
         check(subgraph, self.compiled.layers, self.compiled.config.pb_words)
-        new = place(subgraph, self._resident, self.compiled.config.pb_words)
+        boxes = {layer: (box[0], box[1], box[2]) for layer, box in subgraph.items()}
+        new = place(boxes, self._resident, self.compiled.config.pb_words)
         todo = entries(self._resident, new, self.compiled.layers)
         if not todo:
             return CacheChange(entries=0, bytes_fill=0)
@@ -133,5 +134,6 @@ class Engine:
     def __enter__(self) -> Engine:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
         self.close()

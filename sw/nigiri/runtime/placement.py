@@ -38,7 +38,8 @@ def check(subgraph: Mapping[int, Box], layers: Iterable[LayerInfo], pb_words: in
             raise BadArgument(f"the SubGraph names layer {layer}, the SuperNet has layers 0 to {len(table) - 1}")
         full = (table[layer].out_blocks, table[layer].in_blocks, table[layer].taps)
         if len(box) != 3 or not (all(n >= 0 for n in box) and all(a <= b for a, b in zip(box, full, strict=True))):
-            raise BadArgument(f"the box of layer {table[layer].name} must be between (0, 0, 0) and {full}, not {tuple(box)}")
+            raise BadArgument(f"the box of layer {table[layer].name} must be between (0, 0, 0) and {full}, "
+                              f"not {tuple(box)}")
     words = sum(size(box) for box in subgraph.values())
     if words > pb_words:
         raise BadArgument(f"the SubGraph needs {words} words of persistent buffer, the configuration has {pb_words}: "
@@ -55,34 +56,35 @@ def _gap(taken: list[Placed], words: int, pb_words: int) -> int | None:
 
 
 def place(subgraph: Mapping[int, Box], resident: Mapping[int, Placed], pb_words: int) -> dict[int, Placed]:
-    """A base for every box that is not empty: equal boxes stay where they are, the others fill the gaps in the given order.
+    """A base for every box that is not empty: equal boxes stay, the others fill the gaps in the given order.
 
     If the gaps are too small, everything is packed anew.
     """
     wanted = {layer: box for layer, box in subgraph.items() if size(box)}
-    out = {layer: resident[layer] for layer, box in wanted.items() if layer in resident and resident[layer].box == tuple(box)}
+    out = {layer: resident[layer] for layer, box in wanted.items()
+           if layer in resident and resident[layer].box == box}
     for layer, box in wanted.items():
         if layer not in out:
             base = _gap(list(out.values()), size(box), pb_words)
             if base is None:
                 break
-            out[layer] = Placed(tuple(box), base)
+            out[layer] = Placed(box, base)
     else:
         return out
     at, packed = 0, {}
     for layer, box in wanted.items():
-        packed[layer] = Placed(tuple(box), at)
+        packed[layer] = Placed(box, at)
         at += size(box)
     return packed
 
 
 def entries(old: Mapping[int, Placed], new: Mapping[int, Placed], layers: Iterable[LayerInfo]) -> list[dict[str, int]]:
-    """Fill entries from one placement to another: first what goes or moves becomes non-resident, then what is new is read."""
+    """Fill entries from one placement to another: first what goes or moves is given up, then what is new is read."""
     table = {x.id: x for x in layers}
     out = [{"layer": layer} for layer in old if old[layer] != new.get(layer)]
     for layer, p in new.items():
         if old.get(layer) != p:
             x = table[layer]
-            out.append({"layer": layer, "out_blocks": p.box[0], "in_blocks": p.box[1], "taps": p.box[2], "pb_base": p.base,
-                        "mem_offset": x.mem_offset, "w_taps": x.w_taps, "w_blocks": x.w_blocks})
+            out.append({"layer": layer, "out_blocks": p.box[0], "in_blocks": p.box[1], "taps": p.box[2],
+                        "pb_base": p.base, "mem_offset": x.mem_offset, "w_taps": x.w_taps, "w_blocks": x.w_blocks})
     return out

@@ -98,6 +98,7 @@ def results_page() -> str:
          "Utilisation is useful multiply-accumulates divided by cycles times multiply-accumulate units."),
         ("stalls", "Where the cycles go", "The counters of the same runs."),
         ("demo", "A query stream", "`nigiri demo`: one stream with changing targets, served by three policies."),
+        ("speed", "Speed of the simulation", "`nigiri bench speed`; host work included."),
     ]
     out = []
     for name, title, text in parts:

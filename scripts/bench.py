@@ -25,6 +25,7 @@ def main() -> None:
         text = nigiri("bench", "network", f"demo:{subnet}", "--config", config, "--cache", cache, "--device", "rtl",
                       "--json")
         (FOLDER / f"bench_{subnet}_{config}_{cache}.json").write_text(text)
+    (FOLDER / "speed.json").write_text(nigiri("bench", "speed", "--config", "pynq_z2", "--json"))
     nigiri("demo", "--json", str(FOLDER / "demo.json"))
     subprocess.run([sys.executable, str(Path(__file__).parent / "readme_results.py")], check=True)
 

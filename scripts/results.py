@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["FOLDER", "bench_table", "demo_table", "stall_table", "subnet_table", "table", "tables"]
+__all__ = ["FOLDER", "bench_table", "demo_table", "speed_table", "stall_table", "subnet_table", "table", "tables"]
 
 FOLDER = Path(__file__).parents[1] / "docs" / "results"
 
@@ -57,32 +57,31 @@ def bench_table(benches: dict[str, dict]) -> str:
     """One row per `nigiri bench network` file; the key is SUBNET_CONFIG_CACHE."""
     rows = []
     for key, b in benches.items():
-        subnet, config, cache = _parts(key)
-        total = b["dram_bytes"].get("total", sum(v for k, v in b["dram_bytes"].items() if k != "total"))
-        rows.append([subnet, f"`{config}`", cache, f"{b['cycles']:,}", f"{100 * _share(b['utilization']):.1f} %",
-                     _kib(total), _kib(b["pb_bytes"]), "yes" if b["bit_exact"] else "no"])
-    return table(["SubNet", "configuration", "cache", "cycles", "MAC utilisation", "off-chip bytes", "bytes from cache",
+        rows.append([*_what(key, b), f"{b['cycles']:,}", f"{b['latency_ms']:.3f} ms", f"{100 * b['utilization']:.1f} %",
+                     _kib(b["dram_bytes"]["total"]), _kib(b["pb_bytes"]), "yes" if b["bit_exact"] else "no"])
+    return table([*WHAT, "cycles", "latency", "MAC utilisation", "off-chip bytes", "bytes from cache",
                   "equals golden model"], rows)
 
 
 def stall_table(benches: dict[str, dict]) -> str:
     """Where the cycles go, per `nigiri bench network` file."""
     causes = list(dict.fromkeys(cause for b in benches.values() for cause in b["stalls"]))
-    rows = []
-    for key, b in benches.items():
-        subnet, config, cache = _parts(key)
-        rows.append([subnet, f"`{config}`", cache, f"{b['cycles']:,}", *(f"{b['stalls'].get(c, 0):,}" for c in causes)])
-    return table(["SubNet", "configuration", "cache", "cycles", *causes], rows)
+    rows = [[*_what(key, b), f"{b['cycles']:,}", f"{b['busy']:,}", *(f"{b['stalls'].get(c, 0):,}" for c in causes)]
+            for key, b in benches.items()]
+    return table([*WHAT, "cycles", "busy", *causes], rows)
 
 
-def _parts(key: str) -> tuple[str, str, str]:
-    subnet, rest = key.split("_", 1)
-    config, cache = rest.rsplit("_", 1)
-    return subnet, config, cache
+WHAT = ("SubNet", "configuration", "memory", "cache")
 
 
-def _share(value: float) -> float:
-    return value / 100 if value > 1 else value
+def _what(key: str, bench: dict) -> list[str]:
+    return [key.split("_")[0], f"`{bench['config']}`", f"`{bench['memory']}`", bench["cache"]]
+
+
+def speed_table(speed: dict) -> str:
+    """How fast the RTL runs in simulation (`nigiri bench speed --json`)."""
+    return table(["configuration", "memory", "network", "cycles per second"], [
+        [f"`{speed['config']}`", f"`{speed['memory']}`", speed["network"], f"{speed['cycles_per_second']:,.0f}"]])
 
 
 def tables(folder: Path = FOLDER) -> dict[str, str]:
@@ -96,4 +95,6 @@ def tables(folder: Path = FOLDER) -> dict[str, str]:
     if benches:
         out["bench"] = bench_table(benches)
         out["stalls"] = stall_table(benches)
+    if (folder / "speed.json").exists():
+        out["speed"] = speed_table(json.loads((folder / "speed.json").read_text()))
     return out

@@ -12,7 +12,9 @@ from nigiri.spec.registers import COUNTERS, REGISTERS
 ROOT = Path(__file__).parents[2]
 POLICY = {"mean_latency_ms": 2.0, "p99_latency_ms": 3.0, "served_accuracy": 90.0, "energy_mj": 1.5,
           "dram_bytes": {"weights": 1024, "total": 2048}}
-BENCH = {"cycles": 200000, "macs": 1, "mac_units": 256, "utilization": 0.625, "pb_bytes": 0, "bit_exact": True,
+SPEED = {"config": "pynq_z2", "memory": "ddr3_z2", "network": "demo:max", "cycles_per_second": 1234567.8}
+BENCH = {"config": "pynq_z2", "memory": "ddr3_z2", "cache": "none", "cycles": 200000, "latency_ms": 2.0, "busy": 125000,
+         "macs": 1, "mac_units": 256, "utilization": 0.625, "pb_bytes": 0, "bit_exact": True,
          "dram_bytes": {"weights": 1024, "total": 4096}, "stalls": {"weights": 7, "requant": 9}}
 INFO = {"bundle": {"subnets": [{"name": "max", "macs": 35_500_000, "weight_bytes": 933_576, "accuracy_int8": 91.0,
                                 "accuracy_float": 91.25}]}}
@@ -79,11 +81,14 @@ def test_result_tables(results, tmp_path):
     (tmp_path / "demo.json").write_text(json.dumps({"policies": {
         "sushi": POLICY | {"mean_latency_ms": 1.0}, "fixed": POLICY, "none": POLICY}}))
     (tmp_path / "bench_max_pynq_z2_none.json").write_text(json.dumps(BENCH))
+    (tmp_path / "speed.json").write_text(json.dumps(SPEED))
     tables = results.tables(tmp_path)
     assert "| max | 35.5 | 912 KiB | 91.00 % | 91.25 % |" in tables["subnets"]
     assert "| SUSHI | 1.000 ms (-50.0 %) | 3.000 ms | 90.00 % | 2 KiB (+0.0 %) | 1.50 mJ |" in tables["demo"]
-    assert "| max | `pynq_z2` | none | 200,000 | 62.5 % | 4 KiB | 0 KiB | yes |" in tables["bench"]
-    assert "| max | `pynq_z2` | none | 200,000 | 7 | 9 |" in tables["stalls"]
+    row = "| max | `pynq_z2` | `ddr3_z2` | none | 200,000 |"
+    assert f"{row} 2.000 ms | 62.5 % | 4 KiB | 0 KiB | yes |" in tables["bench"]
+    assert f"{row} 125,000 | 7 | 9 |" in tables["stalls"]
+    assert "| `pynq_z2` | `ddr3_z2` | demo:max | 1,234,568 |" in tables["speed"]
 
 
 def test_readme_shows_the_stored_results(readme):

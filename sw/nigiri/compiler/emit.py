@@ -1,12 +1,11 @@
 """Writes the descriptors of one SubNet: LOAD, one CONV per layer, STORE."""
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from nigiri.compiler.allocate import Tensor, allocate
 from nigiri.compiler.constants import Constants
-from nigiri.compiler.errors import DynamicBufferError
+from nigiri.compiler.errors import DynamicBufferError, GraphError
 from nigiri.compiler.graph import INPUT, Layer, Network, SubNet
 from nigiri.spec import descriptor
 from nigiri.spec.config import AcceleratorConfig
@@ -79,6 +78,7 @@ def emit(network: Network, subnet: SubNet, config: AcceleratorConfig, constants:
     Raises
     ------
     DynamicBufferError, ActivationBufferError: the SubNet does not fit `config`.
+    GraphError: a parameter does not fit its field.
     """
     at = allocate(network, subnet, config, keep_all=dump)
     lines: list[dict[str, int]] = []
@@ -109,13 +109,15 @@ def emit(network: Network, subnet: SubNet, config: AcceleratorConfig, constants:
             store(f"{layer.name}.pool", layer.weights)
     if not dump:
         store(subnet.output, subnet.layers[-1].weights)
-    return Program(raw=b"".join(map(_encode(config), lines)), stored=tuple(stored), input=at[INPUT])
+    raw = [_encode(line, config, f"SubNet {subnet.info.name}, descriptor {n}") for n, line in enumerate(lines)]
+    return Program(raw=b"".join(raw), stored=tuple(stored), input=at[INPUT])
 
 
-def _encode(config: AcceleratorConfig) -> Callable[[dict[str, int]], bytes]:
-    def one(d: dict[str, int]) -> bytes:
-        raw = descriptor.pack(**d)
-        rule = descriptor.problem(descriptor.unpack(raw), config)
-        assert rule is None, rule
-        return raw
-    return one
+def _encode(line: dict[str, int], config: AcceleratorConfig, where: str) -> bytes:
+    try:
+        raw = descriptor.pack(**line)
+    except ValueError as e:
+        raise GraphError(f"{where}: {e}") from e
+    if rule := descriptor.problem(descriptor.unpack(raw), config):
+        raise GraphError(f"{where}: {rule}")
+    return raw

@@ -47,7 +47,7 @@ class _Random:
         zp_out = int(self.rng.integers(-128, 20))
         pixels = -(-height // s.stride) * -(-width // s.stride)
         residual = Residual(source="dw1", mult_y=30000, mult_r=17000, shift=15, zp_y=zp_out, zp_res=3, zp_sum=-9)
-        pool = Pool(mult=round(2.0**18 / pixels), shift=18, zp=-20, offset=-pixels * zp_out)
+        pool = Pool(mult=round(2.0**15 / pixels), shift=15, zp=-20, offset=-pixels * zp_out)
         return Layer(name=s.name, weights=s.id, cin=cin, cout=cout, kernel=kernel, height=height, width=width,
                      source=source, bias=self.rng.integers(-int(spread), int(spread), cout).astype(np.int32),
                      mult=mult.astype(np.uint16), shift=shift.astype(np.uint8), zp_in=zp_in, zp_out=zp_out,

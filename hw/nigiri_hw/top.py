@@ -48,7 +48,8 @@ class Accelerator(wiring.Component):
         layers = ceil_log2(cfg.layers)
 
         m.submodules.control = control = ControlRegisters(cfg)
-        m.submodules.counters = counters = Counters()
+        counters = Counters()
+        m.submodules.counters = ResetInserter(control.core_reset)(counters)
         m.submodules.dma_read = dma_read = ReadDMA(cfg)
         m.submodules.dma_write = dma_write = WriteDMA(cfg)
         units = {"sequencer": Sequencer(cfg), "descriptors": DescriptorQueue(), "fetch": FetchUnit(cfg),

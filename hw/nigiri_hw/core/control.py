@@ -67,6 +67,9 @@ class ControlRegisters(wiring.Component):
                 with m.Case(address("IRQ_STATUS") >> 2):
                     m.d.comb += cleared.eq(axi.wdata & strobe)
 
+        # The window starts on a page.
+        m.d.sync += self.window_base[:12].eq(0)
+
         # Reads.
         values = {"PRODUCT_ID": Const(PRODUCT_ID, 32),
                   "VERSION": Const(VERSION[0] << 16 | VERSION[1] << 8 | VERSION[2], 32),

@@ -19,7 +19,7 @@ class FillEngine(wiring.Component):
 
     An entry first becomes non-resident, at a moment when the fetch unit takes nothing from a resident layer; then its
     words are copied, then it becomes resident in one cycle.  At most two requests are under way, and the read DMA
-    serves every other unit first.
+    serves every other unit first.  A failed list stays active until its last word has arrived.
 
     Members (selection)
     -------
@@ -152,12 +152,12 @@ class FillEngine(wiring.Component):
                     m.d.sync += self.index.eq(self.index + 1)
                     m.next = "NEXT"
             with m.State("FAILED"):
-                with m.If(self.start & (pending == 0)):
+                with m.If(self.start):
                     m.d.sync += [self.index.eq(0), self.error.eq(ErrorCode.NONE)]
                     m.next = "NEXT"
         m.d.comb += [self.wr_entry.out_blocks.eq(e.out_blocks), self.wr_entry.in_blocks.eq(e.in_blocks),
                      self.wr_entry.taps.eq(e.taps), self.wr_entry.base.eq(e.pb_base), self.wr_entry.size.eq(size),
-                     self.active.eq(~fsm.ongoing("IDLE") & ~fsm.ongoing("FAILED"))]
+                     self.active.eq(~fsm.ongoing("IDLE") & ~(fsm.ongoing("FAILED") & (pending == 0)))]
         with m.If(self.bus.valid & (self.bus.kind == Kind.PERSISTENT) & self.bus.error):
             m.d.sync += broken.eq(1)
         return m

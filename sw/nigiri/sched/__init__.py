@@ -12,8 +12,9 @@ from nigiri.sched.subgraph import Candidate, Layer, SubGraph
 from nigiri.sched.summary import Summary, summarise
 from nigiri.sched.sushi import SushiSched
 from nigiri.sched.table import LatencyTable, SubNet, build_table
+from nigiri.sched.workload import Workload, workload
 
 __all__ = ["Candidate", "Decision", "Execution", "FixedCache", "LatencyTable", "Layer", "NoCache", "Policy", "Query",
            "Roofline", "SchedulerError", "Served", "Server", "State", "StreamSettings", "SubGraph", "SubNet", "Summary",
-           "SushiSched", "TableError", "TableServer", "UnreachableAccuracy", "UnreachableLatency", "build_table",
-           "candidates", "query_stream", "serve", "summarise"]
+           "SushiSched", "TableError", "TableServer", "UnreachableAccuracy", "UnreachableLatency",
+           "Workload", "build_table", "candidates", "query_stream", "serve", "summarise", "workload"]

@@ -18,8 +18,9 @@ class StreamSettings:
     Parameters
     ----------
     queries: how many.
-    phase: mean length of a phase, queries.
-    levels: operating points; a phase moves to another of them (0 the easiest, `levels` - 1 the most demanding).
+    phase: mean length of a phase, queries; each is between half and one and a half times as long.
+    levels: operating points (0 the easiest, `levels` - 1 the most demanding); every phase has another one than the
+        phase before, and all have been used before one comes again.
     noise: chance that a query asks for another level than its phase.
     load: mean arrival rate times the mean service time without a cache; below 1 the queue stays short.
     images: images to draw from; each is used once before any is used again.
@@ -56,10 +57,14 @@ def query_stream(table: LatencyTable, settings: StreamSettings) -> list[Query]:
     points = [round(n * (len(rows) - 1) / max(1, levels - 1)) for n in range(levels)]
     gap_s = sum(table.latency_ms(r, 0) for r in rows) / len(rows) / 1e3 / settings.load
     order: list[int] = []
-    level, clock, out = rng.randrange(levels), 0.0, []
+    bag: list[int] = []
+    level, left, clock, out = -1, 0, 0.0, []
     for _ in range(settings.queries):
-        if levels > 1 and rng.random() < 1 / settings.phase:
-            level = rng.choice([x for x in range(levels) if x != level])
+        if left == 0:
+            bag = bag or rng.sample(range(levels), levels)
+            level = bag.pop() if bag[-1] != level or len(bag) == 1 else bag.pop(0)
+            left = rng.randint(max(1, settings.phase // 2), settings.phase + settings.phase // 2)
+        left -= 1
         now = rng.randrange(levels) if rng.random() < settings.noise else level
         point = points[now]
         accuracy = table.subnets[rows[point]].accuracy

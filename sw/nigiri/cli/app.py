@@ -1,0 +1,25 @@
+"""All commands of `nigiri`; each lives in its own module."""
+from __future__ import annotations
+
+import typer
+
+from nigiri.cli.bench_network import bench_network
+from nigiri.cli.bench_speed import bench_speed
+from nigiri.cli.demo import demo
+from nigiri.cli.info import info
+from nigiri.cli.run import run
+from nigiri.cli.verilog import verilog
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Serve SuperNets on the Nigiri accelerator: simulated, golden model, or board.",
+                  no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+bench = typer.Typer(help="Measure.", no_args_is_help=True)
+
+app.command()(demo)
+app.command()(info)
+app.command()(run)
+app.command()(verilog)
+app.add_typer(bench, name="bench")
+bench.command("network")(bench_network)
+bench.command("speed")(bench_speed)

@@ -1,0 +1,106 @@
+"""`nigiri bench network`: one inference, counted."""
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from nigiri import bundle
+from nigiri.cli.output import emit, say
+from nigiri.cli.target import Target, machine, open_device, open_target
+from nigiri.compiler import CompiledBundle
+from nigiri.counts import dram_bytes, stalls
+from nigiri.model import GoldenDevice
+from nigiri.runtime.counters import Counters
+from nigiri.runtime.engine import Engine
+from nigiri.runtime.errors import BadArgument
+from nigiri.sched.subgraph import Candidate
+from nigiri.sched.workload import workload
+from nigiri.spec import AcceleratorConfig, MemorySetting
+
+__all__ = ["bench_network"]
+
+
+def bench_network(
+        network: Annotated[str, typer.Argument(metavar="BUNDLE:SUBNET", help="For example demo:max.")],
+        config: Annotated[str, typer.Option(help="Configuration.")] = "pynq_z2",
+        cache: Annotated[str, typer.Option(help="none, or best: the SubGraph that helps this SubNet most.")] = "none",
+        memory: Annotated[str, typer.Option(help="Memory setting; the board's when left out.")] = "",
+        device: Annotated[str, typer.Option(help="rtl, or golden: bytes without cycles.")] = "rtl",
+        json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Cycles, utilisation, bytes and stalls of one inference, every layer compared with the golden model."""
+    if cache not in ("none", "best"):
+        raise BadArgument(f"--cache must be none or best, not {cache!r}")
+    target = open_target(network)
+    chosen, setting = machine(config, memory)
+    say(f"compiling {target.subnet.name} for {chosen.name}, memory {setting.name}")
+    compiled = target.bundle.compiled(chosen)
+    opened = open_device(device, chosen, setting)
+    try:
+        data = measure(target, compiled, chosen, setting, cache, Engine(opened, compiled))
+    finally:
+        opened.close()
+    data = {"network": network, "device": device, "config": chosen.name, "memory": setting.name, "cache": cache, **data}
+    if json:
+        emit(data)
+    else:
+        show(data)
+
+
+def measure(target: Target, compiled: CompiledBundle, config: AcceleratorConfig, memory: MemorySetting, cache: str,
+            engine: Engine) -> dict[str, Any]:
+    """The measured part of the report."""
+    name, work = target.subnet.name, workload(compiled, target.bundle.subnets, memory)
+    image = test_image(compiled)
+    row = next(s for s in work.subnets if s.name == name)
+    forms = work.best_for(row) if cache == "best" else [Candidate("none", {})]
+    results: list[tuple[Counters, Candidate, np.ndarray]] = []
+    for form in forms:
+        engine.cache(form.boxes)
+        say(f"running {name}, {form.bytes // 1024} KiB cached ({form.name})")
+        got = engine.infer(name, image)
+        results.append((got.counters, form, got.logits))
+    counters, form, logits = min(results, key=lambda r: (r[0].cycles, r[0].bytes_weights_dram))
+    engine.cache(form.boxes)
+    say("comparing every layer with the golden model")
+    exact = bit_exact(engine, compiled, name, image, form, logits, counters)
+    cycles = counters.cycles
+    return {
+        "cycles": cycles, "latency_ms": cycles / (config.clock_mhz * 1e3), "clock_mhz": config.clock_mhz,
+        "macs": target.subnet.macs, "mac_units": config.mac_units,
+        "utilization": target.subnet.macs / (cycles * config.mac_units) if cycles else 0.0,
+        "dram_bytes": dram_bytes(counters), "pb_bytes": counters.bytes_weights_pb, "cached_bytes": form.bytes,
+        "busy": counters.busy, "stalls": stalls(counters),
+        "mac_per_dram_byte": work.roofline.intensity, "bit_exact": exact}
+
+
+def test_image(compiled: CompiledBundle) -> np.ndarray:
+    """A shipped test image, or noise when the network takes another shape."""
+    shape = (compiled.input.height, compiled.input.width, compiled.input.channels)
+    if shape == (32, 32, 3):
+        return bundle.demo_images()[0][0]
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def bit_exact(engine: Engine, compiled: CompiledBundle, subnet: str, image: np.ndarray, cached: Candidate,
+              logits: np.ndarray, counters: Counters) -> bool:
+    """Whether every byte of every layer, the logits, and the counted bytes are those of the golden model."""
+    with Engine(GoldenDevice(compiled.config), compiled) as golden:
+        golden.cache(cached.boxes)
+        want = golden.infer(subnet, image)
+        layers = zip(engine.dump(subnet, image), golden.dump(subnet, image), strict=True)
+        same = all(np.array_equal(a.data, b.data) for a, b in layers) and np.array_equal(logits, want.logits)
+        return (same and dram_bytes(counters) == dram_bytes(want.counters)
+                and counters.bytes_weights_pb == want.counters.bytes_weights_pb)
+
+
+def show(d: dict[str, Any]) -> None:
+    """The report for people."""
+    print(f"{d['network']} on {d['device']}, {d['config']}, memory {d['memory']}, cache {d['cache']}")
+    print(f"cycles       {d['cycles']:,} ({d['latency_ms']:.3f} ms at {d['clock_mhz']:g} MHz)")
+    print(f"utilisation  {100 * d['utilization']:.1f} % of {d['mac_units']} MAC units, {d['macs'] / 1e6:.2f} MMAC")
+    print("stalls       " + ", ".join(f"{k} {v:,}" for k, v in d["stalls"].items()))
+    print("DRAM bytes   " + ", ".join(f"{k} {v:,}" for k, v in d["dram_bytes"].items()))
+    print(f"PB bytes     {d['pb_bytes']:,} of {d['cached_bytes']:,} cached")
+    print(f"bit exact    {'yes' if d['bit_exact'] else 'NO'}")

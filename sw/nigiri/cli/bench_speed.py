@@ -1,0 +1,47 @@
+"""`nigiri bench speed`: how fast the simulation runs."""
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from nigiri.cli.bench_network import test_image
+from nigiri.cli.output import emit, say
+from nigiri.cli.target import machine, open_device, open_target
+from nigiri.runtime.engine import Engine
+
+__all__ = ["bench_speed"]
+
+
+def bench_speed(
+        config: Annotated[str, typer.Option(help="Configuration.")] = "pynq_z2",
+        network: Annotated[str, typer.Option(metavar="BUNDLE:SUBNET", help="What to run.")] = "demo:max",
+        memory: Annotated[str, typer.Option(help="Memory setting; the board's when left out.")] = "",
+        seconds: Annotated[float, typer.Option(help="How long to measure.")] = 5.0,
+        json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Simulated cycles per second of the RTL while it runs a network, host work included."""
+    target = open_target(network)
+    chosen, setting = machine(config, memory)
+    compiled = target.bundle.compiled(chosen)
+    say(f"building the simulation of {chosen.name}")
+    opened = open_device("rtl", chosen, setting)
+    try:
+        with Engine(opened, compiled) as engine:
+            image = test_image(compiled)
+            engine.infer(target.subnet.name, image)
+            say(f"running {target.subnet.name} for {seconds:g} s")
+            cycles, runs, start = 0, 0, time.perf_counter()
+            while not runs or time.perf_counter() - start < seconds:
+                cycles += engine.infer(target.subnet.name, image).counters.cycles
+                runs += 1
+            elapsed = time.perf_counter() - start
+    finally:
+        opened.close()
+    data = {"config": chosen.name, "memory": setting.name, "network": network, "runs": runs, "cycles": cycles,
+            "seconds": elapsed, "cycles_per_second": cycles / elapsed}
+    if json:
+        emit(data)
+    else:
+        print(f"{chosen.name}: {cycles / elapsed:,.0f} cycles/s ({runs} runs of {network}, {cycles:,} cycles in "
+              f"{elapsed:.1f} s)")

@@ -1,0 +1,70 @@
+"""What a command works on: BUNDLE:SUBNET, and the device that runs it."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nigiri import bundle
+from nigiri.bundle import Bundle
+from nigiri.cli.extras import need
+from nigiri.compiler import SubNetInfo
+from nigiri.runtime.device import Device
+from nigiri.runtime.errors import BadArgument
+from nigiri.spec import AcceleratorConfig, MemorySetting, get_config, get_memory
+from nigiri.spec.memory import default_memory
+
+__all__ = ["Target", "load_bundle", "machine", "open_device", "open_target"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    bundle: Bundle
+    subnet: SubNetInfo
+
+
+def load_bundle(name: str) -> Bundle:
+    """The shipped bundle for "demo", else the file of that name."""
+    return bundle.load(bundle.demo_path() if name == "demo" else Path(name))
+
+
+def open_target(text: str) -> Target:
+    """The bundle and SubNet of BUNDLE:SUBNET; `min` and `max` are the smallest and the largest SubNet by MACs.
+
+    Raises
+    ------
+    BadArgument: not of that form, or no such SubNet; the message lists those that exist.
+    """
+    name, colon, subnet = text.rpartition(":")
+    if not colon or not name or not subnet:
+        raise BadArgument(f"the network must be BUNDLE:SUBNET, for example demo:max, not {text!r}")
+    loaded = load_bundle(name)
+    by_name = {s.name: s for s in loaded.subnets}
+    ordered = sorted(loaded.subnets, key=lambda s: s.macs)
+    by_name = {"min": ordered[0], "max": ordered[-1], **by_name}
+    if subnet not in by_name:
+        raise BadArgument(f"bundle {name!r} has no SubNet {subnet!r}: choose one of {', '.join(by_name)}")
+    return Target(bundle=loaded, subnet=by_name[subnet])
+
+
+def machine(config: str, memory: str) -> tuple[AcceleratorConfig, MemorySetting]:
+    """The named configuration, and the named memory setting ("" for the one of its board); raises ConfigError."""
+    chosen = get_config(config)
+    return chosen, get_memory(memory) if memory else default_memory(chosen)
+
+
+def open_device(kind: str, config: AcceleratorConfig, memory: MemorySetting) -> Device:
+    """The device called `kind`.
+
+    Raises
+    ------
+    BadArgument: no such device.  MissingExtra: the simulator's packages are not installed.
+    """
+    if kind == "golden":
+        from nigiri.model import GoldenDevice
+
+        return GoldenDevice(config)
+    if kind == "rtl":
+        need("nigiri_hw.build.verilog", "sim")
+        rtl: Device = need("nigiri_sim.device", "sim").RtlDevice(config, memory)
+        return rtl
+    raise BadArgument(f"unknown device {kind!r}: choose rtl or golden")

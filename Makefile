@@ -29,7 +29,7 @@ lint: setup      ## check style and types
 verilog: setup   ## write the Verilog of every configuration to build/verilog
 	for c in $(CONFIGS); do $(BIN)/nigiri verilog --config $$c -o build/verilog || exit 1; done
 
-bench: setup     ## measure the largest SubNet on the RTL; JSON in docs/results
+bench: setup     ## measure everything the README shows; JSON in docs/results
 	$(BIN)/python scripts/bench.py
 
 docs: setup      ## build the documentation in docs/_build/html, warnings are errors

@@ -18,7 +18,7 @@ from typing import Literal
 from nigiri_sim.errors import BuildError
 from nigiri_sim.toolchain import Verilator, build_root, compiler_version, cpu_flags, find_verilator
 
-__all__ = ["Trace", "build_model", "ports_header"]
+__all__ = ["Trace", "build_model", "content_key", "locked", "ports_header"]
 
 Trace = Literal["", "fst", "vcd"]
 
@@ -40,12 +40,14 @@ def ports_header(ports: int, port_bits: int) -> str:
             f"#define NIGIRI_EACH_PORT(X) {each}\n")
 
 
-def _digest(*parts: object) -> str:
+def content_key(*parts: object) -> str:
+    """Name of a folder for what is made from `parts` (anything that JSON holds)."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Only one process at a time inside, whoever names the same file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -67,9 +69,8 @@ class _Compiler:
     def __init__(self, folder: Path, verilator: Verilator, trace: Trace):
         self.folder, self.verilator = folder, verilator
         include = verilator.root / "include"
-        self.flags = [*COMPILER_FLAGS, f"-DVM_TRACE={int(bool(trace))}", f"-DVM_TRACE_FST={int(trace == 'fst')}",
-                      f"-DVM_TRACE_VCD={int(trace == 'vcd')}", "-DVM_TRACE_SAIF=0", f"-DNIGIRI_TRACE={int(bool(trace))}",
-                      f"-DNIGIRI_TRACE_FST={int(trace == 'fst')}", f"-DNIGIRI_TRACE_VCD={int(trace == 'vcd')}",
+        formats = {"": trace != "", "_FST": trace == "fst", "_VCD": trace == "vcd", "_SAIF": False}
+        self.flags = [*COMPILER_FLAGS, *(f"-DVM_TRACE{name}={int(on)}" for name, on in formats.items()),
                       f"-I{folder}", f"-I{NATIVE}", f"-I{include}", f"-I{include / 'vltstd'}"]
 
     def compile(self, sources: list[Path]) -> list[str]:
@@ -86,17 +87,18 @@ class _Compiler:
         return str(self.folder / (source.stem + ".o"))
 
     def _one(self, source: Path) -> None:
-        level = SLOW if source.stem.endswith("__Slow") or "__Syms" in source.stem or "__Trace" in source.stem else FAST
+        rare = source.stem.startswith("verilated") or any(s in source.stem for s in ("__Slow", "__Syms", "__Trace"))
+        level = SLOW if rare else FAST
         _run(["g++", *self.flags, level, "-c", str(source), "-o", self._object(source)], self.folder, self.verilator)
 
 
 def _runtime(verilator: Verilator, compiler: _Compiler, trace: Trace, root: Path) -> str:
     """Verilator's own run-time library; one for all models with the same flags."""
     names = ["verilated", "verilated_threads", *([f"verilated_{trace}_c"] if trace else [])]
-    key = _digest("runtime", verilator.version, str(verilator.root), compiler_version(), cpu_flags(), COMPILER_FLAGS,
-                  FAST, trace)
+    key = content_key("runtime", verilator.version, str(verilator.root), compiler_version(), cpu_flags(),
+                      COMPILER_FLAGS, SLOW, trace)
     target = root / f"runtime-{key}.o"
-    with _locked(root / f"runtime-{key}.lock"):
+    with locked(root / f"runtime-{key}.lock"):
         if not target.exists():
             objects = compiler.compile([verilator.root / "include" / f"{n}.cpp" for n in names])
             partial = target.with_suffix(f".{os.getpid()}.o")
@@ -127,13 +129,13 @@ def build_model(verilog: str, *, top: str, ports: int, port_bits: int, trace: Tr
     verilator = find_verilator()
     header = ports_header(ports, port_bits)
     sources = {p.name: p.read_text() for p in sorted(NATIVE.iterdir()) if p.suffix in (".cpp", ".h")}
-    key = _digest(verilog, top, header, sources, VERILATOR_FLAGS, COMPILER_FLAGS, FAST, SLOW, defines, trace,
-                  verilator.version, str(verilator.root), compiler_version(), cpu_flags())
+    key = content_key(verilog, top, header, sources, VERILATOR_FLAGS, COMPILER_FLAGS, FAST, SLOW, defines, trace,
+                      verilator.version, str(verilator.root), compiler_version(), cpu_flags())
     root = build_root()
     target = root / key
     if (target / LIBRARY).exists():
         return target / LIBRARY
-    with _locked(root / f"{key}.lock"):
+    with locked(root / f"{key}.lock"):
         if (target / LIBRARY).exists():
             return target / LIBRARY
         start = time.monotonic()

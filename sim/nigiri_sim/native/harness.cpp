@@ -9,10 +9,10 @@
 
 #include "lite.h"
 #include "verilated.h"
-#if NIGIRI_TRACE_FST
+#if VM_TRACE_FST
 #include "verilated_fst_c.h"
 using Tracer = VerilatedFstC;
-#elif NIGIRI_TRACE_VCD
+#elif VM_TRACE_VCD
 #include "verilated_vcd_c.h"
 using Tracer = VerilatedVcdC;
 #endif
@@ -46,7 +46,7 @@ class Simulation {
     total_.configure(s.total_rate, Port::kBeat);
     unsigned n = 0;
     for (Port& p : ports_) p.configure(n++, {s.latency, s.outstanding}, s.port_rate, s.stalls, s.seed, &dram_, &bad_);
-#if NIGIRI_TRACE
+#if VM_TRACE
     if (s.trace) {
       tracer_.reset(new Tracer);
       top_->trace(tracer_.get(), 99);
@@ -56,7 +56,7 @@ class Simulation {
     reset(8);
   }
   ~Simulation() {
-#if NIGIRI_TRACE
+#if VM_TRACE
     if (tracer_) tracer_->close();
 #endif
     top_->final();
@@ -182,7 +182,7 @@ class Simulation {
     turn_ = last;
   }
   void dump([[maybe_unused]] uint64_t time) {
-#if NIGIRI_TRACE
+#if VM_TRACE
     if (tracer_) tracer_->dump(time);
 #endif
   }
@@ -191,7 +191,7 @@ class Simulation {
   Dram dram_;
   std::unique_ptr<VerilatedContext> context_;
   std::unique_ptr<Vdut> top_;
-#if NIGIRI_TRACE
+#if VM_TRACE
   std::unique_ptr<Tracer> tracer_;
 #endif
   const CData* interrupt_;

@@ -37,7 +37,7 @@ module copier #(parameter BITS = 64, parameter INDEX = 0, parameter PORTS = 1) (
   assign awsize = $clog2(BYTES);
   assign rready = 1;
   assign bready = 1;
-  assign wdata = writing && reading ? fifo[rptr[8:0]] ^ (plant == 9 && seen_wait) : {BYTES{8'h5A}};
+  assign wdata = (reading ? fifo[rptr[8:0]] : {BYTES{8'h5A}}) ^ (plant == 9 && seen_wait);
   assign wstrb = {BYTES{1'b1}};
   assign wlast = plant == 5 ? beat == 3 : beat == BEATS - 1;
   assign wvalid = armed != 0 && w_left != 0 && (!reading || level != 0);

@@ -1,0 +1,22 @@
+"""cocotb benches: on the copy stub (the runner itself), and the accelerator's bus interfaces."""
+from pathlib import Path
+
+import pytest
+
+from nigiri_sim.cocotb_runner import id_wrapper, run_bench
+from nigiri_sim.errors import SimulationError
+
+HERE = Path(__file__).parent
+pytestmark = pytest.mark.verilator
+DEFINES = {"PORTS": "2", "BITS": "128", "TWO": "1"}
+STUB = (HERE / "rtl" / "copy_stub.v").read_text() + id_wrapper("nigiri_stub", 2, 128)
+
+
+def test_stub(tmp_path):
+    assert run_bench(STUB, top="bench", bench=HERE / "bench_stub.py", results=tmp_path, defines=DEFINES,
+                     parameters={"BENCH_PORTS": "2"}) == 3
+
+
+def test_a_failing_bench_is_noticed(tmp_path):
+    with pytest.raises(SimulationError, match=r"(?s)^1 of 1 tests of bench_fails.py failed.*planted failure"):
+        run_bench(STUB, top="bench", bench=HERE / "bench_fails.py", results=tmp_path, defines=DEFINES)

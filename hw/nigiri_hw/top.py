@@ -1,4 +1,5 @@
 """The accelerator: all units put together."""
+
 from amaranth.hdl import ClockDomain, ClockSignal, Module, Mux, ResetInserter, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -52,9 +53,17 @@ class Accelerator(wiring.Component):
         m.submodules.counters = ResetInserter(control.core_reset)(counters)
         m.submodules.dma_read = dma_read = ReadDMA(cfg)
         m.submodules.dma_write = dma_write = WriteDMA(cfg)
-        units = {"sequencer": Sequencer(cfg), "descriptors": DescriptorQueue(), "fetch": FetchUnit(cfg),
-                 "fill": FillEngine(cfg), "loader": Loader(cfg), "dynbuf": DynamicBuffer(cfg), "pbuf": PersistentBuffer(cfg),
-                 "residency": ResidencyTable(cfg), "datapath": Datapath(cfg)}
+        units = {
+            "sequencer": Sequencer(cfg),
+            "descriptors": DescriptorQueue(),
+            "fetch": FetchUnit(cfg),
+            "fill": FillEngine(cfg),
+            "loader": Loader(cfg),
+            "dynbuf": DynamicBuffer(cfg),
+            "pbuf": PersistentBuffer(cfg),
+            "residency": ResidencyTable(cfg),
+            "datapath": Datapath(cfg),
+        }
         for name, unit in units.items():
             m.submodules[name] = ResetInserter(control.core_reset)(unit)
         seq, queue, fetch, fill = units["sequencer"], units["descriptors"], units["fetch"], units["fill"]
@@ -65,69 +74,145 @@ class Accelerator(wiring.Component):
             connect(m, flipped(getattr(self, f"m{n}_axi_r")), dma_read.axi[n])
         connect(m, flipped(self.m0_axi_w), dma_write.axi)
         m.d.comb += [
-            self.interrupt.eq(control.interrupt), dma_read.base.eq(control.window_base), dma_write.base.eq(control.window_base),
-            dma_read.flush.eq(control.core_reset), dma_write.flush.eq(control.core_reset),
-            control.quiet.eq(dma_read.idle & dma_write.idle), ring.clear.eq(control.clear), control.clear_busy.eq(ring.busy)]
+            self.interrupt.eq(control.interrupt),
+            dma_read.base.eq(control.window_base),
+            dma_write.base.eq(control.window_base),
+            dma_read.flush.eq(control.core_reset),
+            dma_write.flush.eq(control.core_reset),
+            control.quiet.eq(dma_read.idle & dma_write.idle),
+            ring.clear.eq(control.clear),
+            control.clear_busy.eq(ring.busy),
+        ]
 
         # Program flow.
         failed = Signal()
         m.d.comb += [
             failed.eq(seq.error != ErrorCode.NONE),
-            control.running.eq(seq.running), control.done.eq(seq.done), control.error.eq(seq.error),
+            control.running.eq(seq.running),
+            control.done.eq(seq.done),
+            control.error.eq(seq.error),
             control.error_index.eq(seq.index),
-            seq.start.eq(control.start), seq.length.eq(control.program_length), seq.window_size.eq(control.window_size),
-            queue.start.eq(control.start), queue.offset.eq(control.program_offset), queue.length.eq(control.program_length),
-            queue.window_size.eq(control.window_size), queue.halt.eq(failed),
-            seq.desc_valid.eq(queue.run_valid), seq.desc.eq(queue.run), queue.run_pop.eq(seq.desc_pop),
-            fetch.start.eq(control.start), fetch.halt.eq(failed), fetch.window_size.eq(control.window_size),
-            fetch.desc_valid.eq(queue.fetch_valid), fetch.desc.eq(queue.fetch), queue.fetch_pop.eq(fetch.desc_pop)]
+            seq.start.eq(control.start),
+            seq.length.eq(control.program_length),
+            seq.window_size.eq(control.window_size),
+            queue.start.eq(control.start),
+            queue.offset.eq(control.program_offset),
+            queue.length.eq(control.program_length),
+            queue.window_size.eq(control.window_size),
+            queue.halt.eq(failed),
+            seq.desc_valid.eq(queue.run_valid),
+            seq.desc.eq(queue.run),
+            queue.run_pop.eq(seq.desc_pop),
+            fetch.start.eq(control.start),
+            fetch.halt.eq(failed),
+            fetch.window_size.eq(control.window_size),
+            fetch.desc_valid.eq(queue.fetch_valid),
+            fetch.desc.eq(queue.fetch),
+            queue.fetch_pop.eq(fetch.desc_pop),
+        ]
 
         # Weights: ring, persistent buffer, residency.
         bus = dma_read.bus
         dynamic = bus.valid & (bus.kind == Kind.DYNAMIC)
         m.d.comb += [
-            ring.alloc_en.eq(fetch.alloc_en), ring.alloc_count.eq(fetch.alloc_count), fetch.head.eq(ring.head),
-            fetch.free.eq(ring.free), seq.ready.eq(ring.ready), seq.tail.eq(ring.tail),
-            ring.release_en.eq(seq.release_en), ring.release_count.eq(seq.release_count),
-            ring.rd_addr.eq(path.word_addr), ring.wr_en.eq(dynamic | pb.out_valid),
-            ring.wr_pos.eq(Mux(dynamic, bus.dest, pb.out_pos)), pb.out_ready.eq(~dynamic),
-            pb.run_valid.eq(fetch.copy_valid), fetch.copy_ready.eq(pb.run_ready), pb.run_addr.eq(fetch.copy_addr),
-            pb.run_pos.eq(fetch.copy_pos), pb.run_count.eq(fetch.copy_count), fetch.copy_busy.eq(pb.busy),
-            pb.wr_en.eq(bus.valid & (bus.kind == Kind.PERSISTENT)), pb.wr_addr.eq(bus.dest),
-            table.look_a.eq(fetch.look[:layers]), fetch.entry.eq(table.entry_a), table.look_b.eq(fill.look),
-            fill.entry.eq(table.entry_b), table.wr_en.eq(fill.wr_en), table.wr_layer.eq(fill.wr_layer),
-            table.wr_entry.eq(fill.wr_entry), fetch.hold.eq(fill.hold), fill.fetch_busy.eq(fetch.busy)]
+            ring.alloc_en.eq(fetch.alloc_en),
+            ring.alloc_count.eq(fetch.alloc_count),
+            fetch.head.eq(ring.head),
+            fetch.free.eq(ring.free),
+            seq.ready.eq(ring.ready),
+            seq.tail.eq(ring.tail),
+            ring.release_en.eq(seq.release_en),
+            ring.release_count.eq(seq.release_count),
+            ring.rd_addr.eq(path.word_addr),
+            ring.wr_en.eq(dynamic | pb.out_valid),
+            ring.wr_pos.eq(Mux(dynamic, bus.dest, pb.out_pos)),
+            pb.out_ready.eq(~dynamic),
+            pb.run_valid.eq(fetch.copy_valid),
+            fetch.copy_ready.eq(pb.run_ready),
+            pb.run_addr.eq(fetch.copy_addr),
+            pb.run_pos.eq(fetch.copy_pos),
+            pb.run_count.eq(fetch.copy_count),
+            fetch.copy_busy.eq(pb.busy),
+            pb.wr_en.eq(bus.valid & (bus.kind == Kind.PERSISTENT)),
+            pb.wr_addr.eq(bus.dest),
+            table.look_a.eq(fetch.look[:layers]),
+            fetch.entry.eq(table.entry_a),
+            table.look_b.eq(fill.look),
+            fill.entry.eq(table.entry_b),
+            table.wr_en.eq(fill.wr_en),
+            table.wr_layer.eq(fill.wr_layer),
+            table.wr_entry.eq(fill.wr_entry),
+            fetch.hold.eq(fill.hold),
+            fill.fetch_busy.eq(fetch.busy),
+        ]
         for n in range(8):
-            m.d.comb += [ring.wr_data[n].eq(Mux(dynamic, bus.data[n], pb.out_data[n])), pb.wr_data[n].eq(bus.data[n]),
-                         path.word[n].eq(ring.rd_data[n])]
+            m.d.comb += [
+                ring.wr_data[n].eq(Mux(dynamic, bus.data[n], pb.out_data[n])),
+                pb.wr_data[n].eq(bus.data[n]),
+                path.word[n].eq(ring.rd_data[n]),
+            ]
         m.d.comb += [
-            fill.start.eq(control.fill_start), fill.offset.eq(control.fill_offset), fill.count.eq(control.fill_count),
-            fill.window_size.eq(control.window_size), control.fill_active.eq(fill.active), control.fill_done.eq(fill.done),
-            control.fill_error.eq(fill.error), control.fill_index.eq(fill.index)]
+            fill.start.eq(control.fill_start),
+            fill.offset.eq(control.fill_offset),
+            fill.count.eq(control.fill_count),
+            fill.window_size.eq(control.window_size),
+            control.fill_active.eq(fill.active),
+            control.fill_done.eq(fill.done),
+            control.fill_error.eq(fill.error),
+            control.fill_index.eq(fill.index),
+        ]
 
         # The array.
         m.d.comb += [
-            path.layer.eq(seq.layer), path.out_w.eq(seq.out_w), path.pixels.eq(seq.pixels), path.interval.eq(seq.interval),
-            path.slot.eq(seq.slot), path.slot_last.eq(seq.slot_last), path.slot_first.eq(seq.slot_first),
-            path.slot_block_first.eq(seq.slot_block_first), path.slot_block_end.eq(seq.slot_block_end),
-            path.slot_tap.eq(seq.slot_tap), path.slot_parity.eq(seq.slot_parity), path.slot_base.eq(seq.slot_base),
-            path.slot_word.eq(seq.slot_word), path.slot_table.eq(seq.slot_table),
-            path.coords_setup.eq(seq.coords_setup), seq.coords_busy.eq(path.coords_busy),
-            path.layer_start.eq(seq.layer_start), seq.tile_done.eq(path.tile_done), seq.pool_done.eq(path.pool_done)]
+            path.layer.eq(seq.layer),
+            path.out_w.eq(seq.out_w),
+            path.pixels.eq(seq.pixels),
+            path.interval.eq(seq.interval),
+            path.slot.eq(seq.slot),
+            path.slot_last.eq(seq.slot_last),
+            path.slot_first.eq(seq.slot_first),
+            path.slot_block_first.eq(seq.slot_block_first),
+            path.slot_block_end.eq(seq.slot_block_end),
+            path.slot_tap.eq(seq.slot_tap),
+            path.slot_parity.eq(seq.slot_parity),
+            path.slot_base.eq(seq.slot_base),
+            path.slot_word.eq(seq.slot_word),
+            path.slot_table.eq(seq.slot_table),
+            path.coords_setup.eq(seq.coords_setup),
+            seq.coords_busy.eq(path.coords_busy),
+            path.layer_start.eq(seq.layer_start),
+            seq.tile_done.eq(path.tile_done),
+            seq.pool_done.eq(path.pool_done),
+        ]
 
         # LOAD and STORE.
         m.d.comb += [
-            loader.start.eq(seq.load_start), loader.halt.eq(failed), loader.offset.eq(seq.layer.mem_offset),
-            loader.words.eq(seq.layer.length >> 3), loader.dest.eq(seq.layer.out_base), loader.tag.eq(seq.index),
-            seq.load_busy.eq(loader.busy), path.load_en.eq(loader.load_en), path.load_addr.eq(loader.load_addr),
-            dma_write.start.eq(seq.store_start), dma_write.offset.eq(seq.layer.mem_offset),
-            dma_write.take.eq(seq.slot == Slot.STORE), seq.store_room.eq(dma_write.room), seq.store_busy.eq(dma_write.busy),
-            dma_write.word_en.eq(path.store_en)]
+            loader.start.eq(seq.load_start),
+            loader.halt.eq(failed),
+            loader.offset.eq(seq.layer.mem_offset),
+            loader.words.eq(seq.layer.length >> 3),
+            loader.dest.eq(seq.layer.out_base),
+            loader.tag.eq(seq.index),
+            seq.load_busy.eq(loader.busy),
+            path.load_en.eq(loader.load_en),
+            path.load_addr.eq(loader.load_addr),
+            dma_write.start.eq(seq.store_start),
+            dma_write.offset.eq(seq.layer.mem_offset),
+            dma_write.take.eq(seq.slot == Slot.STORE),
+            seq.store_room.eq(dma_write.room),
+            seq.store_busy.eq(dma_write.busy),
+            dma_write.word_en.eq(path.store_en),
+        ]
         m.d.comb += [path.load_words[n].eq(loader.load_words[n]) for n in range(8)]
         m.d.comb += [dma_write.word[n].eq(path.store_words[n]) for n in range(8)]
         for unit in (queue, fill, loader):
-            m.d.comb += [unit.bus.valid.eq(bus.valid), unit.bus.kind.eq(bus.kind), unit.bus.dest.eq(bus.dest),
-                         unit.bus.tag.eq(bus.tag), unit.bus.error.eq(bus.error)]
+            m.d.comb += [
+                unit.bus.valid.eq(bus.valid),
+                unit.bus.kind.eq(bus.kind),
+                unit.bus.dest.eq(bus.dest),
+                unit.bus.tag.eq(bus.tag),
+                unit.bus.error.eq(bus.error),
+            ]
             m.d.comb += [unit.bus.data[n].eq(bus.data[n]) for n in range(8)]
 
         # Requests, most urgent first: descriptors, weights, activations, fill.
@@ -147,8 +232,14 @@ class Accelerator(wiring.Component):
         with m.If(control.core_reset):
             m.d.sync += bad_read.eq(0)
         idle = Signal(32)
-        moving = (seq.slot != Slot.NONE) | bus.valid | path.coords_busy | dma_write.take | (self.m0_axi_w.wvalid & self.m0_axi_w.wready) | (
-            self.m0_axi_w.bvalid)
+        moving = (
+            (seq.slot != Slot.NONE)
+            | bus.valid
+            | path.coords_busy
+            | dma_write.take
+            | (self.m0_axi_w.wvalid & self.m0_axi_w.wready)
+            | (self.m0_axi_w.bvalid)
+        )
         m.d.sync += idle.eq(Mux(seq.running & ~moving, idle + 1, 0))
         late = (control.timeout != 0) & (idle >= control.timeout)
         with m.If(dma_write.error):
@@ -161,19 +252,29 @@ class Accelerator(wiring.Component):
             m.d.comb += [seq.abort.eq(1), seq.abort_code.eq(ErrorCode.TIMEOUT)]
 
         # Counters.
-        fired = {u: unit.request.valid & unit.request.ready for u, unit in
-                 (("queue", queue), ("fetch", fetch), ("loader", loader), ("fill", fill))}
-        stall = {"STALL_WEIGHTS": Stall.WEIGHTS, "STALL_ACTIVATIONS": Stall.ACTIVATIONS, "STALL_REQUANT": Stall.REQUANT,
-                 "STALL_WRITEBACK": Stall.WRITEBACK, "STALL_DESCRIPTOR": Stall.DESCRIPTOR}
-        events = {"CYCLES": seq.running, "BUSY": seq.running & (seq.stall == Stall.NONE),
-                  **{n: seq.running & (seq.stall == s) for n, s in stall.items()},
-                  "BYTES_WEIGHTS_DRAM": Mux(fired["fetch"] & ~fetch.request_table, fetch.request.p.count << 6, 0),
-                  "BYTES_WEIGHTS_PB": Mux(fetch.copy_valid & fetch.copy_ready, fetch.copy_count << 6, 0),
-                  "BYTES_TABLES": Mux(fired["fetch"] & fetch.request_table, fetch.request.p.count << 6, 0),
-                  "BYTES_ACT_IN": Mux(fired["loader"], loader.request.p.count << 6, 0),
-                  "BYTES_ACT_OUT": Mux(dma_write.take, 64, 0),
-                  "BYTES_DESCRIPTORS": Mux(fired["queue"], 128, 0),
-                  "BYTES_FILL": Mux(fired["fill"], fill.request.p.count << 6, 0)}
+        fired = {
+            u: unit.request.valid & unit.request.ready
+            for u, unit in (("queue", queue), ("fetch", fetch), ("loader", loader), ("fill", fill))
+        }
+        stall = {
+            "STALL_WEIGHTS": Stall.WEIGHTS,
+            "STALL_ACTIVATIONS": Stall.ACTIVATIONS,
+            "STALL_REQUANT": Stall.REQUANT,
+            "STALL_WRITEBACK": Stall.WRITEBACK,
+            "STALL_DESCRIPTOR": Stall.DESCRIPTOR,
+        }
+        events = {
+            "CYCLES": seq.running,
+            "BUSY": seq.running & (seq.stall == Stall.NONE),
+            **{n: seq.running & (seq.stall == s) for n, s in stall.items()},
+            "BYTES_WEIGHTS_DRAM": Mux(fired["fetch"] & ~fetch.request_table, fetch.request.p.count << 6, 0),
+            "BYTES_WEIGHTS_PB": Mux(fetch.copy_valid & fetch.copy_ready, fetch.copy_count << 6, 0),
+            "BYTES_TABLES": Mux(fired["fetch"] & fetch.request_table, fetch.request.p.count << 6, 0),
+            "BYTES_ACT_IN": Mux(fired["loader"], loader.request.p.count << 6, 0),
+            "BYTES_ACT_OUT": Mux(dma_write.take, 64, 0),
+            "BYTES_DESCRIPTORS": Mux(fired["queue"], 128, 0),
+            "BYTES_FILL": Mux(fired["fill"], fill.request.p.count << 6, 0),
+        }
         m.d.comb += [counters.start.eq(control.start), counters.fill_start.eq(control.fill_start)]
         for n, (name, _) in enumerate(COUNTERS):
             m.d.comb += [counters.add[n].eq(events[name]), control.counters[n].eq(counters.value[n])]

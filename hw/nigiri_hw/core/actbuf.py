@@ -1,5 +1,6 @@
 """Activation buffer: banks interleaved by pixel, read as P + 6 consecutive pixels at any start in one cycle."""
-from amaranth.hdl import Cat, Module, Mux, Signal
+
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -33,10 +34,18 @@ class ActivationBuffer(wiring.Component):
         self.half = max(1, config.requant_pixels // 2)
         self.addr_bits = ceil_log2(config.ab_words)
         a, h = self.addr_bits, self.half
-        super().__init__({
-            "addr": In(a), "window": Out(64).array(config.lanes + 6),
-            "wr_start": In(a).array(2), "wr_count": In(range(h + 1)).array(2), "wr_words": In(64).array(2, h),
-            "load_en": In(1), "load_addr": In(a), "load_words": In(64).array(8)})
+        super().__init__(
+            {
+                "addr": In(a),
+                "window": Out(64).array(config.lanes + 6),
+                "wr_start": In(a).array(2),
+                "wr_count": In(range(h + 1)).array(2),
+                "wr_words": In(64).array(2, h),
+                "load_en": In(1),
+                "load_addr": In(a),
+                "load_words": In(64).array(8),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -48,7 +57,7 @@ class ActivationBuffer(wiring.Component):
         # Words of a write group, rotated so that bank b takes word b % h.
         rotated = [[Signal(64, name=f"wr{g}_rot{j}") for j in range(h)] for g in range(2)]
         for g in range(2):
-            offset = self.wr_start[g][:ceil_log2(h)] if h > 1 else 0
+            offset = self.wr_start[g][: ceil_log2(h)] if h > 1 else 0
             for j in range(h):
                 words = [self.wr_words[g][(j - k) % h] for k in range(h)]
                 with m.Switch(offset):
@@ -79,7 +88,8 @@ class ActivationBuffer(wiring.Component):
             m.d.sync += [
                 wr.en.eq(hit[0] | hit[1] | loading),
                 wr.addr.eq(Mux(loading, self.load_addr[lb:], Mux(hit[0], group[0], group[1]))),
-                wr.data.eq(Mux(loading, self.load_words[b % 8], Mux(hit[0], rotated[0][b % h], rotated[1][b % h])))]
+                wr.data.eq(Mux(loading, self.load_words[b % 8], Mux(hit[0], rotated[0][b % h], rotated[1][b % h]))),
+            ]
 
         for s in range(lb):
             data = [Mux(read_bank[s], data[(j + (1 << s)) % n], data[j]) for j in range(n)]

@@ -1,4 +1,5 @@
 """Addresses and image-border masks of array steps."""
+
 from amaranth.hdl import Array, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -31,10 +32,23 @@ class AddressUnit(wiring.Component):
     def __init__(self, config: AcceleratorConfig):
         self._config = config
         a, p = ceil_log2(config.ab_words), config.lanes
-        super().__init__({
-            "layer": In(descriptor_layout()), "out_w": In(10), "setup": In(1), "busy": Out(1),
-            "step": In(1), "last": In(1), "block_end": In(1), "tap": In(6), "parity": In(1), "base": In(a),
-            "addr": Out(a), "dense_valid": Out(p), "dw_valid": Out(7).array(p)})
+        super().__init__(
+            {
+                "layer": In(descriptor_layout()),
+                "out_w": In(10),
+                "setup": In(1),
+                "busy": Out(1),
+                "step": In(1),
+                "last": In(1),
+                "block_end": In(1),
+                "tap": In(6),
+                "parity": In(1),
+                "base": In(a),
+                "addr": Out(a),
+                "dense_valid": Out(p),
+                "dw_valid": Out(7).array(p),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -45,9 +59,11 @@ class AddressUnit(wiring.Component):
 
         # Stage 1: tap -> plane, shift inside the plane, limits of the plane.
         dense_dy, dense_dx, row_dy = Signal(signed(3)), Signal(signed(3)), Signal(signed(3))
-        m.d.comb += [dense_dy.eq(Array(Const(t[0], signed(3)) for t in DENSE_TAPS)[self.tap]),
-                     dense_dx.eq(Array(Const(t[1], signed(3)) for t in DENSE_TAPS)[self.tap]),
-                     row_dy.eq(Array(Const(dy, signed(3)) for dy in ROWS)[self.tap[:3]])]
+        m.d.comb += [
+            dense_dy.eq(Array(Const(t[0], signed(3)) for t in DENSE_TAPS)[self.tap]),
+            dense_dx.eq(Array(Const(t[1], signed(3)) for t in DENSE_TAPS)[self.tap]),
+            row_dy.eq(Array(Const(dy, signed(3)) for dy in ROWS)[self.tap[:3]]),
+        ]
         dy = Mux(depthwise, row_dy, dense_dy)
         py = stride2 & dy[0]
         px = stride2 & Mux(depthwise, self.parity, dense_dx[0])
@@ -57,9 +73,16 @@ class AddressUnit(wiring.Component):
         w_limit, h_limit = Signal(10), Signal(10)
         dw_sx = Mux(stride2, Mux(self.parity, SLOT_BASE[2, 1], SLOT_BASE[2, 0]), SLOT_BASE[1, 0])
         m.d.sync += [
-            sy.eq(Mux(stride2, dy >> 1, dy)), sx.eq(Mux(depthwise, dw_sx, Mux(stride2, dense_dx >> 1, dense_dx))),
-            plane.eq(py << 1 | px), base.eq(self.base), step.eq(self.step), last.eq(self.last), end.eq(self.block_end),
-            w_limit.eq(Mux(stride2, (d.in_w + ~px) >> 1, d.in_w)), h_limit.eq(Mux(stride2, (d.in_h + ~py) >> 1, d.in_h))]
+            sy.eq(Mux(stride2, dy >> 1, dy)),
+            sx.eq(Mux(depthwise, dw_sx, Mux(stride2, dense_dx >> 1, dense_dx))),
+            plane.eq(py << 1 | px),
+            base.eq(self.base),
+            step.eq(self.step),
+            last.eq(self.last),
+            end.eq(self.block_end),
+            w_limit.eq(Mux(stride2, (d.in_w + ~px) >> 1, d.in_w)),
+            h_limit.eq(Mux(stride2, (d.in_h + ~py) >> 1, d.in_h)),
+        ]
 
         # Stage 2: address, masks.
         plane_offset = Signal(abits)

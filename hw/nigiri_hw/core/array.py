@@ -4,6 +4,7 @@ Two neighbouring pixels share each multiplier: ((a0 << S) + a1) * w holds both p
 four (25 x 18 multipliers of 7-series DSP slices) or S = 18 with sums of eight (27 x 18 of UltraScale+).  Weights lie in
 [-127, 127], so neither field overflows.
 """
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -34,12 +35,23 @@ class LanePair(wiring.Component):
 
     def __init__(self, *, pack_shift: int, pack_terms: int):
         if (pack_shift, pack_terms) not in ((17, 4), (18, 8)):
-            raise ValueError(f"packing must be 17 bits and 4 terms or 18 bits and 8 terms, not {pack_shift} and {pack_terms}")
+            raise ValueError(
+                f"packing must be 17 bits and 4 terms or 18 bits and 8 terms, not {pack_shift} and {pack_terms}"
+            )
         self._shift, self._terms = pack_shift, pack_terms
-        super().__init__({
-            "window": In(64).array(8), "dense": In(64).array(2), "dw_valid": In(7).array(2),
-            "depthwise": In(1), "zero_point": In(8), "weights": In(64).array(8),
-            "en": In(1), "first": In(1), "acc": Out(signed(32)).array(16)})
+        super().__init__(
+            {
+                "window": In(64).array(8),
+                "dense": In(64).array(2),
+                "dw_valid": In(7).array(2),
+                "depthwise": In(1),
+                "zero_point": In(8),
+                "weights": In(64).array(8),
+                "en": In(1),
+                "first": In(1),
+                "acc": Out(signed(32)).array(16),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

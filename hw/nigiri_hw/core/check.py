@@ -1,4 +1,5 @@
 """Descriptor rules in hardware: the counterpart of nigiri.spec.descriptor.problem."""
+
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -46,10 +47,18 @@ class DescriptorCheck(wiring.Component):
         m.d.sync += [
             self.taps.eq(Mux(depthwise, d.kernel, square)),
             shape_ok.eq(kernel_ok & side_ok & blocks_ok & phase_ok & (d.layer < cfg.layers)),
-            copy_ok.eq((d.length != 0) & (d.length[:3] == 0) & (base[:3] == 0) & (d.length <= cfg.ab_words))]
+            copy_ok.eq((d.length != 0) & (d.length[:3] == 0) & (base[:3] == 0) & (d.length <= cfg.ab_words)),
+        ]
         words = d.in_blocks * self.taps
         m.d.sync += [
             self.run_words.eq(words),
-            self.ok.eq((d.magic == MAGIC) & Mux(d.opcode == Opcode.CONV, shape_ok & (words < cfg.db_words),
-                                                ((d.opcode == Opcode.LOAD) | (d.opcode == Opcode.STORE)) & copy_ok))]
+            self.ok.eq(
+                (d.magic == MAGIC)
+                & Mux(
+                    d.opcode == Opcode.CONV,
+                    shape_ok & (words < cfg.db_words),
+                    ((d.opcode == Opcode.LOAD) | (d.opcode == Opcode.STORE)) & copy_ok,
+                )
+            ),
+        ]
         return m

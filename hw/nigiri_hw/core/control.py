@@ -1,4 +1,5 @@
 """Control registers behind AXI4-Lite (nigiri.spec.registers), interrupt, and the reset sequence."""
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -25,13 +26,34 @@ class ControlRegisters(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
-        super().__init__({
-            "axi": In(AxiLite(12)), "interrupt": Out(1),
-            "start": Out(1), "fill_start": Out(1), "core_reset": Out(1), "quiet": In(1), "clear": Out(1), "clear_busy": In(1),
-            "running": In(1), "done": In(1), "error": In(ErrorCode), "error_index": In(32),
-            "fill_active": In(1), "fill_done": In(1), "fill_error": In(ErrorCode), "fill_index": In(32),
-            "window_base": Out(64), "window_size": Out(32), "program_offset": Out(32), "program_length": Out(32),
-            "fill_offset": Out(32), "fill_count": Out(32), "timeout": Out(32), "counters": In(64).array(len(COUNTERS))})
+        super().__init__(
+            {
+                "axi": In(AxiLite(12)),
+                "interrupt": Out(1),
+                "start": Out(1),
+                "fill_start": Out(1),
+                "core_reset": Out(1),
+                "quiet": In(1),
+                "clear": Out(1),
+                "clear_busy": In(1),
+                "running": In(1),
+                "done": In(1),
+                "error": In(ErrorCode),
+                "error_index": In(32),
+                "fill_active": In(1),
+                "fill_done": In(1),
+                "fill_error": In(ErrorCode),
+                "fill_index": In(32),
+                "window_base": Out(64),
+                "window_size": Out(32),
+                "program_offset": Out(32),
+                "program_length": Out(32),
+                "fill_offset": Out(32),
+                "fill_count": Out(32),
+                "timeout": Out(32),
+                "counters": In(64).array(len(COUNTERS)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -51,10 +73,17 @@ class ControlRegisters(wiring.Component):
         with m.If(write):
             m.d.sync += axi.bvalid.eq(1)
         strobe = Cat(*(s.replicate(8) for s in axi.wstrb))
-        plain = {"WINDOW_BASE_LO": self.window_base[:32], "WINDOW_BASE_HI": self.window_base[32:],
-                 "WINDOW_SIZE": self.window_size, "PROGRAM_OFFSET": self.program_offset,
-                 "PROGRAM_LENGTH": self.program_length, "FILL_OFFSET": self.fill_offset, "FILL_COUNT": self.fill_count,
-                 "TIMEOUT": self.timeout, "IRQ_ENABLE": irq_enable}
+        plain = {
+            "WINDOW_BASE_LO": self.window_base[:32],
+            "WINDOW_BASE_HI": self.window_base[32:],
+            "WINDOW_SIZE": self.window_size,
+            "PROGRAM_OFFSET": self.program_offset,
+            "PROGRAM_LENGTH": self.program_length,
+            "FILL_OFFSET": self.fill_offset,
+            "FILL_COUNT": self.fill_count,
+            "TIMEOUT": self.timeout,
+            "IRQ_ENABLE": irq_enable,
+        }
         command = Signal(3)
         cleared = Signal(3)
         with m.If(write):
@@ -71,11 +100,18 @@ class ControlRegisters(wiring.Component):
         m.d.sync += self.window_base[:12].eq(0)
 
         # Reads.
-        values = {"PRODUCT_ID": Const(PRODUCT_ID, 32),
-                  "VERSION": Const(VERSION[0] << 16 | VERSION[1] << 8 | VERSION[2], 32),
-                  "CONFIG_DIGEST": Const(self._config.digest(), 32), "STATUS": status, "IRQ_STATUS": irq_status,
-                  "ERROR_CODE": self.error, "ERROR_INDEX": Mux(failed, self.error_index, 0), "FILL_ERROR": self.fill_error,
-                  "FILL_INDEX": Mux(fill_failed, self.fill_index, 0), **plain}
+        values = {
+            "PRODUCT_ID": Const(PRODUCT_ID, 32),
+            "VERSION": Const(VERSION[0] << 16 | VERSION[1] << 8 | VERSION[2], 32),
+            "CONFIG_DIGEST": Const(self._config.digest(), 32),
+            "STATUS": status,
+            "IRQ_STATUS": irq_status,
+            "ERROR_CODE": self.error,
+            "ERROR_INDEX": Mux(failed, self.error_index, 0),
+            "FILL_ERROR": self.fill_error,
+            "FILL_INDEX": Mux(fill_failed, self.fill_index, 0),
+            **plain,
+        }
         reading = Signal()
         read_addr = Signal(10)
         m.d.comb += axi.arready.eq(~reading & ~axi.rvalid)
@@ -99,7 +135,8 @@ class ControlRegisters(wiring.Component):
         able = ~resetting
         m.d.comb += [
             self.start.eq((command & Control.START).any() & able & ~self.running & ~failed),
-            self.fill_start.eq((command & Control.FILL).any() & able & ~self.fill_active)]
+            self.fill_start.eq((command & Control.FILL).any() & able & ~self.fill_active),
+        ]
         failed_before, fill_failed_before = Signal(), Signal()
         m.d.sync += [failed_before.eq(failed), fill_failed_before.eq(fill_failed)]
         with m.If(self.done):
@@ -110,8 +147,11 @@ class ControlRegisters(wiring.Component):
             m.d.sync += fill_done.eq(1)
         with m.If(self.fill_start):
             m.d.sync += fill_done.eq(0)
-        raised = (Mux(self.done, Interrupt.DONE, 0) | Mux(failed & ~failed_before, Interrupt.ERROR, 0)
-                  | Mux(self.fill_done | (fill_failed & ~fill_failed_before), Interrupt.FILL, 0))
+        raised = (
+            Mux(self.done, Interrupt.DONE, 0)
+            | Mux(failed & ~failed_before, Interrupt.ERROR, 0)
+            | Mux(self.fill_done | (fill_failed & ~fill_failed_before), Interrupt.FILL, 0)
+        )
         m.d.sync += irq_status.eq((irq_status & ~cleared) | raised)
         m.d.comb += self.interrupt.eq((irq_status & irq_enable).any())
 

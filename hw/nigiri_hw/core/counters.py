@@ -1,4 +1,5 @@
 """Event counters (nigiri.spec.registers.COUNTERS)."""
+
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -12,8 +13,14 @@ class Counters(wiring.Component):
     """64-bit sums of the increments `add`, in the order of COUNTERS; cleared by `start`, BYTES_FILL by `fill_start`."""
 
     def __init__(self):
-        super().__init__({"start": In(1), "fill_start": In(1), "add": In(12).array(len(COUNTERS)),
-                          "value": Out(64).array(len(COUNTERS))})
+        super().__init__(
+            {
+                "start": In(1),
+                "fill_start": In(1),
+                "add": In(12).array(len(COUNTERS)),
+                "value": Out(64).array(len(COUNTERS)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

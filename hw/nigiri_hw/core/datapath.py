@@ -3,6 +3,7 @@
 Cycle of a slot: 0 issue, 2 address and masks, 5 window and weight word, 6..10 array, 11 tile register, then the
 requantiser and write-back.  Nothing in it waits.
 """
+
 from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -39,14 +40,36 @@ class Datapath(wiring.Component):
     def __init__(self, config: AcceleratorConfig):
         self._config = config
         a, r = ceil_log2(config.ab_words), ceil_log2(config.db_words)
-        super().__init__({
-            "layer": In(descriptor_layout()), "out_w": In(10), "pixels": In(20), "interval": In(5),
-            "slot": In(Slot), "slot_last": In(1), "slot_first": In(1), "slot_block_first": In(1), "slot_block_end": In(1),
-            "slot_tap": In(6), "slot_parity": In(1), "slot_base": In(a), "slot_word": In(r), "slot_table": In(2),
-            "coords_setup": In(1), "coords_busy": Out(1), "layer_start": In(1), "tile_done": Out(1), "pool_done": Out(1),
-            "word_addr": Out(r), "word": In(64).array(8),
-            "load_en": In(1), "load_addr": In(a), "load_words": In(64).array(8),
-            "store_en": Out(1), "store_words": Out(64).array(8)})
+        super().__init__(
+            {
+                "layer": In(descriptor_layout()),
+                "out_w": In(10),
+                "pixels": In(20),
+                "interval": In(5),
+                "slot": In(Slot),
+                "slot_last": In(1),
+                "slot_first": In(1),
+                "slot_block_first": In(1),
+                "slot_block_end": In(1),
+                "slot_tap": In(6),
+                "slot_parity": In(1),
+                "slot_base": In(a),
+                "slot_word": In(r),
+                "slot_table": In(2),
+                "coords_setup": In(1),
+                "coords_busy": Out(1),
+                "layer_start": In(1),
+                "tile_done": Out(1),
+                "pool_done": Out(1),
+                "word_addr": Out(r),
+                "word": In(64).array(8),
+                "load_en": In(1),
+                "load_addr": In(a),
+                "load_words": In(64).array(8),
+                "store_en": Out(1),
+                "store_words": Out(64).array(8),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -58,11 +81,21 @@ class Datapath(wiring.Component):
         m.submodules.writeback = wb = WriteBack(cfg)
 
         is_step = self.slot == Slot.STEP
-        m.d.comb += [addr.layer.eq(d), addr.out_w.eq(self.out_w), addr.setup.eq(self.coords_setup),
-                     self.coords_busy.eq(addr.busy), addr.step.eq(is_step), addr.last.eq(self.slot_last),
-                     addr.block_end.eq(self.slot_block_end), addr.tap.eq(self.slot_tap), addr.parity.eq(self.slot_parity),
-                     addr.base.eq(self.slot_base), ab.addr.eq(addr.addr),
-                     ab.load_en.eq(self.load_en), ab.load_addr.eq(self.load_addr)]
+        m.d.comb += [
+            addr.layer.eq(d),
+            addr.out_w.eq(self.out_w),
+            addr.setup.eq(self.coords_setup),
+            self.coords_busy.eq(addr.busy),
+            addr.step.eq(is_step),
+            addr.last.eq(self.slot_last),
+            addr.block_end.eq(self.slot_block_end),
+            addr.tap.eq(self.slot_tap),
+            addr.parity.eq(self.slot_parity),
+            addr.base.eq(self.slot_base),
+            ab.addr.eq(addr.addr),
+            ab.load_en.eq(self.load_en),
+            ab.load_addr.eq(self.load_addr),
+        ]
         m.d.comb += [ab.load_words[n].eq(self.load_words[n]) for n in range(8)]
 
         # The slot travels along; the weight word is read one cycle before it is needed beside the window.
@@ -85,7 +118,9 @@ class Datapath(wiring.Component):
         with m.If(depthwise):
             for k in (3, 5, 7):
                 with m.If(d.kernel == k):
-                    m.d.comb += columns.eq(Mux(stride2, Mux(parity, slot_mask(2, k, 1), slot_mask(2, k, 0)), slot_mask(1, k)))
+                    m.d.comb += columns.eq(
+                        Mux(stride2, Mux(parity, slot_mask(2, k, 1), slot_mask(2, k, 0)), slot_mask(1, k))
+                    )
         weights = []
         for o in range(8):
             masked = Signal(64, name=f"weights{o}")
@@ -101,21 +136,32 @@ class Datapath(wiring.Component):
         m.d.comb += [blank.word_select(c, 8).eq(zero) for c in range(8)]
         for n in range(0, p, 2):
             m.submodules[f"pair_{n // 2}"] = pair = array.LanePair(pack_shift=shift, pack_terms=terms)
-            m.d.comb += [pair.depthwise.eq(depthwise), pair.zero_point.eq(zero), pair.en.eq(step_en), pair.first.eq(first)]
+            m.d.comb += [
+                pair.depthwise.eq(depthwise),
+                pair.zero_point.eq(zero),
+                pair.en.eq(step_en),
+                pair.first.eq(first),
+            ]
             m.d.comb += [pair.weights[o].eq(weights[o]) for o in range(8)]
             for j in range(8):
                 m.d.comb += pair.window[j].eq(ab.window[n + j] if n + j < p + 6 else Const(0, 64))
             for k in range(2):
                 if n + k < p:
-                    m.d.comb += [pair.dense[k].eq(Mux(dense_valid[n + k], ab.window[n + k], blank)),
-                                 pair.dw_valid[k].eq(dw_valid[n + k])]
+                    m.d.comb += [
+                        pair.dense[k].eq(Mux(dense_valid[n + k], ab.window[n + k], blank)),
+                        pair.dw_valid[k].eq(dw_valid[n + k]),
+                    ]
                     m.d.comb += [rq.acc[n + k][c].eq(pair.acc[8 * k + c]) for c in range(8)]
 
         # The sums stand in the accumulators LATENCY cycles after the operands; the tile register takes them then.
-        m.d.comb += [rq.layer.eq(d), rq.interval.eq(self.interval),
-                     rq.capture.eq(delay(m, last, array.LATENCY, "capture")),
-                     rq.new_block.eq(delay(m, block_first, array.LATENCY, "new_block")),
-                     rq.params_en.eq(slot == Slot.PARAMS), rq.residual_en.eq(slot == Slot.RESIDUAL)]
+        m.d.comb += [
+            rq.layer.eq(d),
+            rq.interval.eq(self.interval),
+            rq.capture.eq(delay(m, last, array.LATENCY, "capture")),
+            rq.new_block.eq(delay(m, block_first, array.LATENCY, "new_block")),
+            rq.params_en.eq(slot == Slot.PARAMS),
+            rq.residual_en.eq(slot == Slot.RESIDUAL),
+        ]
         m.d.comb += [rq.params[n].eq(word[n]) for n in range(8)]
         m.d.comb += [rq.residual[n].eq(ab.window[n]) for n in range(p)]
 
@@ -127,10 +173,21 @@ class Datapath(wiring.Component):
         with m.Elif(lines != 0):
             m.d.sync += lines.eq(lines - 1)
             m.d.sync += [table[n].eq(table[n + 1]) for n in range(7)]
-        m.d.comb += [rq.table_en.eq(lines != 0), rq.table_addr.eq((table_base << 3) + (8 - lines)), rq.table_words.eq(table[0])]
+        m.d.comb += [
+            rq.table_en.eq(lines != 0),
+            rq.table_addr.eq((table_base << 3) + (8 - lines)),
+            rq.table_words.eq(table[0]),
+        ]
 
-        m.d.comb += [wb.layer.eq(d), wb.out_w.eq(self.out_w), wb.pixels.eq(self.pixels), wb.start.eq(self.layer_start),
-                     wb.valid.eq(rq.valid), self.tile_done.eq(wb.tile_done), self.pool_done.eq(wb.pool_done)]
+        m.d.comb += [
+            wb.layer.eq(d),
+            wb.out_w.eq(self.out_w),
+            wb.pixels.eq(self.pixels),
+            wb.start.eq(self.layer_start),
+            wb.valid.eq(rq.valid),
+            self.tile_done.eq(wb.tile_done),
+            self.pool_done.eq(wb.pool_done),
+        ]
         m.d.comb += [wb.group[n].eq(rq.pixels[n]) for n in range(cfg.requant_pixels)]
         for g in range(2):
             m.d.comb += [ab.wr_start[g].eq(wb.wr_start[g]), ab.wr_count[g].eq(wb.wr_count[g])]

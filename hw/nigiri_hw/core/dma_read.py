@@ -1,4 +1,5 @@
 """Read DMA: requests of words become bursts on the AXI4 read ports; arriving beats become words."""
+
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
@@ -32,10 +33,17 @@ class ReadLane(wiring.Component):
 
     def __init__(self, bits: int):
         self._bits = bits
-        super().__init__({
-            "burst": In(stream.Signature(Burst)), "base": In(64), "flush": In(1), "idle": Out(1), "axi": Out(ReadPort(bits)),
-            "word": Out(stream.Signature(data.StructLayout({"kind": Kind, "dest": 20, "tag": 16, "error": 1}))),
-            "data": Out(64).array(8)})
+        super().__init__(
+            {
+                "burst": In(stream.Signature(Burst)),
+                "base": In(64),
+                "flush": In(1),
+                "idle": Out(1),
+                "axi": Out(ReadPort(bits)),
+                "word": Out(stream.Signature(data.StructLayout({"kind": Kind, "dest": 20, "tag": 16, "error": 1}))),
+                "data": Out(64).array(8),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -44,20 +52,30 @@ class ReadLane(wiring.Component):
         m.submodules.waiting = waiting = SyncFIFO(width=width, depth=4)
         m.submodules.sent = sent = SyncFIFO(width=width, depth=OUTSTANDING)
         axi = self.axi
-        m.d.comb += [waiting.w_data.eq(self.burst.payload), waiting.w_en.eq(self.burst.valid & ~self.flush),
-                     self.burst.ready.eq(waiting.w_rdy)]
+        m.d.comb += [
+            waiting.w_data.eq(self.burst.payload),
+            waiting.w_en.eq(self.burst.valid & ~self.flush),
+            self.burst.ready.eq(waiting.w_rdy),
+        ]
 
         # Addresses.
         head = Signal(Burst)
         m.d.comb += head.as_value().eq(waiting.r_data)
         take = Signal()
-        m.d.comb += [take.eq(waiting.r_rdy & sent.w_rdy & (~axi.arvalid | axi.arready) & ~self.flush),
-                     waiting.r_en.eq(take | self.flush), sent.w_en.eq(take), sent.w_data.eq(head)]
+        m.d.comb += [
+            take.eq(waiting.r_rdy & sent.w_rdy & (~axi.arvalid | axi.arready) & ~self.flush),
+            waiting.r_en.eq(take | self.flush),
+            sent.w_en.eq(take),
+            sent.w_data.eq(head),
+        ]
         with m.If(axi.arready):
             m.d.sync += axi.arvalid.eq(0)
         with m.If(take):
-            m.d.sync += [axi.arvalid.eq(1), axi.araddr.eq(self.base + (head.offset << 6)),
-                         axi.arlen.eq(head.count * beats - 1)]
+            m.d.sync += [
+                axi.arvalid.eq(1),
+                axi.araddr.eq(self.base + (head.offset << 6)),
+                axi.arlen.eq(head.count * beats - 1),
+            ]
         m.d.comb += [axi.arsize.eq(ceil_log2(self._bits // 8)), axi.arburst.eq(1), axi.arcache.eq(0b0011)]
 
         # Beats.
@@ -77,13 +95,18 @@ class ReadLane(wiring.Component):
             m.d.sync += [beat.eq(beat + 1), failed.eq(Mux(last_beat, 0, failed | bad))]
             for n in range(beats - 1):
                 with m.If(beat == n):
-                    m.d.sync += parts[n * self._bits:(n + 1) * self._bits].eq(axi.rdata)
+                    m.d.sync += parts[n * self._bits : (n + 1) * self._bits].eq(axi.rdata)
             with m.If(last_beat):
                 whole = Cat(parts, axi.rdata)
-                m.d.sync += [self.word.valid.eq(~self.flush), self.word.p.kind.eq(current.kind),
-                             self.word.p.dest.eq(current.dest + index), self.word.p.tag.eq(current.tag),
-                             self.word.p.error.eq(failed | bad), index.eq(index + 1)]
-                m.d.sync += [self.data[n].eq(whole[64 * n:64 * n + 64]) for n in range(8)]
+                m.d.sync += [
+                    self.word.valid.eq(~self.flush),
+                    self.word.p.kind.eq(current.kind),
+                    self.word.p.dest.eq(current.dest + index),
+                    self.word.p.tag.eq(current.tag),
+                    self.word.p.error.eq(failed | bad),
+                    index.eq(index + 1),
+                ]
+                m.d.sync += [self.data[n].eq(whole[64 * n : 64 * n + 64]) for n in range(8)]
                 with m.If(index == current.count - 1):
                     m.d.comb += sent.r_en.eq(1)
                     m.d.sync += index.eq(0)
@@ -100,9 +123,16 @@ class ReadDMA(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
-        super().__init__({
-            "request": In(stream.Signature(Request)), "base": In(64), "flush": In(1), "idle": Out(1),
-            "axi": Out(ReadPort(config.port_bits)).array(config.ports), "bus": Out(WordBus)})
+        super().__init__(
+            {
+                "request": In(stream.Signature(Request)),
+                "base": In(64),
+                "flush": In(1),
+                "idle": Out(1),
+                "axi": Out(ReadPort(config.port_bits)).array(config.ports),
+                "bus": Out(WordBus),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -119,29 +149,53 @@ class ReadDMA(wiring.Component):
         busy, offset, left, dest = Signal(), Signal(32), Signal(5), Signal(20)
         kind, tag = Signal(Kind), Signal(16)
         turn = Signal(range(max(2, ports)))
-        room = most - offset[:ceil_log2(most)]
+        room = most - offset[: ceil_log2(most)]
         count = Mux(left < room, left, room)
         m.d.comb += self.request.ready.eq(~busy)
         with m.If(self.request.valid & ~busy):
             p = self.request.p
-            m.d.sync += [busy.eq(1), offset.eq(p.offset), left.eq(p.count), dest.eq(p.dest), kind.eq(p.kind), tag.eq(p.tag)]
+            m.d.sync += [
+                busy.eq(1),
+                offset.eq(p.offset),
+                left.eq(p.count),
+                dest.eq(p.dest),
+                kind.eq(p.kind),
+                tag.eq(p.tag),
+            ]
         dealt = Signal()
         for n, lane in enumerate(lanes):
             b = lane.burst
-            m.d.comb += [b.p.offset.eq(offset), b.p.count.eq(count), b.p.kind.eq(kind), b.p.dest.eq(dest), b.p.tag.eq(tag),
-                         b.valid.eq(busy & (turn == n))]
+            m.d.comb += [
+                b.p.offset.eq(offset),
+                b.p.count.eq(count),
+                b.p.kind.eq(kind),
+                b.p.dest.eq(dest),
+                b.p.tag.eq(tag),
+                b.valid.eq(busy & (turn == n)),
+            ]
             with m.If(b.valid & b.ready):
                 m.d.comb += dealt.eq(1)
         with m.If(dealt):
-            m.d.sync += [offset.eq(offset + count), left.eq(left - count), dest.eq(dest + count),
-                         turn.eq(Mux(turn == ports - 1, 0, turn + 1))]
+            m.d.sync += [
+                offset.eq(offset + count),
+                left.eq(left - count),
+                dest.eq(dest + count),
+                turn.eq(Mux(turn == ports - 1, 0, turn + 1)),
+            ]
             with m.If(left == count):
                 m.d.sync += busy.eq(0)
                 # A waiting request follows without a gap.
                 m.d.comb += self.request.ready.eq(1)
                 with m.If(self.request.valid):
                     p = self.request.p
-                    m.d.sync += [busy.eq(1), offset.eq(p.offset), left.eq(p.count), dest.eq(p.dest), kind.eq(p.kind), tag.eq(p.tag)]
+                    m.d.sync += [
+                        busy.eq(1),
+                        offset.eq(p.offset),
+                        left.eq(p.count),
+                        dest.eq(p.dest),
+                        kind.eq(p.kind),
+                        tag.eq(p.tag),
+                    ]
         with m.If(self.flush):
             m.d.sync += busy.eq(0)
 
@@ -157,9 +211,14 @@ class ReadDMA(wiring.Component):
         for n, lane in enumerate(lanes):
             with m.If((chosen == n) & lane.word.valid):
                 m.d.comb += lane.word.ready.eq(1)
-                m.d.sync += [self.bus.valid.eq(~self.flush), self.bus.kind.eq(lane.word.p.kind),
-                             self.bus.dest.eq(lane.word.p.dest), self.bus.tag.eq(lane.word.p.tag),
-                             self.bus.error.eq(lane.word.p.error), serve.eq((n + 1) % ports)]
+                m.d.sync += [
+                    self.bus.valid.eq(~self.flush),
+                    self.bus.kind.eq(lane.word.p.kind),
+                    self.bus.dest.eq(lane.word.p.dest),
+                    self.bus.tag.eq(lane.word.p.tag),
+                    self.bus.error.eq(lane.word.p.error),
+                    serve.eq((n + 1) % ports),
+                ]
                 m.d.sync += [self.bus.data[k].eq(lane.data[k]) for k in range(8)]
         m.d.comb += self.idle.eq(~busy & ~self.bus.valid & Cat(*(lane.idle for lane in lanes)).all())
         return m

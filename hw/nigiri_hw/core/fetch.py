@@ -1,4 +1,5 @@
-"""The fetch unit: brings a layer's tables and weights into the dynamic buffer, from the persistent buffer where it can."""
+"""The fetch unit: brings tables and weights into the dynamic buffer, from the persistent buffer where it can."""
+
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -34,13 +35,34 @@ class FetchUnit(wiring.Component):
         self._config = config
         r = ceil_log2(config.db_words)
         count = range(config.db_words + 1)
-        super().__init__({
-            "start": In(1), "halt": In(1), "index": Out(32), "failed": Out(1), "window_size": In(32),
-            "desc_valid": In(1), "desc": In(descriptor_layout()), "desc_pop": Out(1),
-            "look": Out(16), "entry": In(Entry), "busy": Out(1), "hold": In(1), "copy_busy": In(1),
-            "head": In(r + 1), "free": In(count), "alloc_en": Out(1), "alloc_count": Out(count),
-            "request": request_stream(), "request_table": Out(1),
-            "copy_valid": Out(1), "copy_ready": In(1), "copy_addr": Out(20), "copy_pos": Out(r + 1), "copy_count": Out(5)})
+        super().__init__(
+            {
+                "start": In(1),
+                "halt": In(1),
+                "index": Out(32),
+                "failed": Out(1),
+                "window_size": In(32),
+                "desc_valid": In(1),
+                "desc": In(descriptor_layout()),
+                "desc_pop": Out(1),
+                "look": Out(16),
+                "entry": In(Entry),
+                "busy": Out(1),
+                "hold": In(1),
+                "copy_busy": In(1),
+                "head": In(r + 1),
+                "free": In(count),
+                "alloc_en": Out(1),
+                "alloc_count": Out(count),
+                "request": request_stream(),
+                "request_table": Out(1),
+                "copy_valid": Out(1),
+                "copy_ready": In(1),
+                "copy_addr": Out(20),
+                "copy_pos": Out(r + 1),
+                "copy_count": Out(5),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -64,7 +86,9 @@ class FetchUnit(wiring.Component):
             common.eq(Mux(d.in_blocks < entry.in_blocks, d.in_blocks, entry.in_blocks)),
             joint_words.eq(common * check.taps),
             merge.eq((check.taps == d.w_taps) & (~resident | (entry.taps == check.taps))),
-            w_block.eq(d.w_blocks * d.w_taps), pb_block.eq(entry.in_blocks * entry.taps)]
+            w_block.eq(d.w_blocks * d.w_taps),
+            pb_block.eq(entry.in_blocks * entry.taps),
+        ]
         row_resident = resident & (ob < entry.out_blocks)
         short = Mux(entry.taps < check.taps, entry.taps, check.taps)
         near_now = Mux(row_resident, Mux(merge, joint_words, Mux(ib < entry.in_blocks, short, 0)), 0)
@@ -72,8 +96,13 @@ class FetchUnit(wiring.Component):
         last_run = merge | (ib == d.in_blocks - 1)
 
         req = self.request
-        m.d.comb += [req.p.kind.eq(Kind.DYNAMIC), req.p.dest.eq(self.head), req.p.tag.eq(self.index),
-                     self.copy_pos.eq(self.head), self.copy_addr.eq(run_pb)]
+        m.d.comb += [
+            req.p.kind.eq(Kind.DYNAMIC),
+            req.p.dest.eq(self.head),
+            req.p.tag.eq(self.index),
+            self.copy_pos.eq(self.head),
+            self.copy_addr.eq(run_pb),
+        ]
         near_chunk = Mux(near > CHUNK, CHUNK, near[:5])
         far_chunk = Mux(far > CHUNK, CHUNK, far[:5])
         m.d.comb += self.copy_count.eq(near_chunk)
@@ -136,6 +165,7 @@ class FetchUnit(wiring.Component):
 
                 def to_params():
                     m.next = "PARAMS"
+
                 ask(d.table_offset, 4, to_params)
             with m.State("PARAMS"):
                 m.d.comb += self.request_table.eq(1)
@@ -143,9 +173,15 @@ class FetchUnit(wiring.Component):
 
                 def to_run():
                     m.next = "RUN"
+
                 ask(d.param_offset + ob, 1, to_run)
             with m.State("RUN"):
-                m.d.sync += [near.eq(near_now), far.eq(run_words - near_now), run_at.eq(w_at + near_now), run_pb.eq(pb_at)]
+                m.d.sync += [
+                    near.eq(near_now),
+                    far.eq(run_words - near_now),
+                    run_at.eq(w_at + near_now),
+                    run_pb.eq(pb_at),
+                ]
                 m.next = "FAR"
                 with m.If(near_now != 0):
                     m.next = "NEAR"
@@ -161,10 +197,12 @@ class FetchUnit(wiring.Component):
                             with m.Else():
                                 next_run()
             with m.State("FAR"):
+
                 def more():
                     m.d.sync += [far.eq(far - far_chunk), run_at.eq(run_at + far_chunk)]
                     with m.If(far <= CHUNK):
                         next_run()
+
                 ask(run_at, far_chunk, more)
             with m.State("POP"):
                 m.d.comb += self.desc_pop.eq(1)

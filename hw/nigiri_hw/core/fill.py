@@ -1,4 +1,5 @@
 """The fill engine: changes the cached SubGraph while queries run."""
+
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -31,12 +32,27 @@ class FillEngine(wiring.Component):
     def __init__(self, config: AcceleratorConfig):
         self._config = config
         a = ceil_log2(config.layers)
-        super().__init__({
-            "start": In(1), "offset": In(32), "count": In(32), "window_size": In(32),
-            "active": Out(1), "done": Out(1), "error": Out(ErrorCode), "index": Out(32),
-            "hold": Out(1), "fetch_busy": In(1), "look": Out(a), "entry": In(Entry),
-            "wr_en": Out(1), "wr_layer": Out(a), "wr_entry": Out(Entry),
-            "request": request_stream(), "bus": In(WordBus)})
+        super().__init__(
+            {
+                "start": In(1),
+                "offset": In(32),
+                "count": In(32),
+                "window_size": In(32),
+                "active": Out(1),
+                "done": Out(1),
+                "error": Out(ErrorCode),
+                "index": Out(32),
+                "hold": Out(1),
+                "fetch_busy": In(1),
+                "look": Out(a),
+                "entry": In(Entry),
+                "wr_en": Out(1),
+                "wr_layer": Out(a),
+                "wr_entry": Out(Entry),
+                "request": request_stream(),
+                "bus": In(WordBus),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -47,10 +63,17 @@ class FillEngine(wiring.Component):
         merge = Signal()
         settle = Signal(3)
         row_words, w_block = Signal(22), Signal(32)
-        m.d.sync += [box.eq(e.in_blocks * e.taps), size.eq(e.out_blocks * box), merge.eq(e.taps == e.w_taps),
-                     row_words.eq(Mux(merge, box, e.taps)), w_block.eq(e.w_blocks * e.w_taps)]
+        m.d.sync += [
+            box.eq(e.in_blocks * e.taps),
+            size.eq(e.out_blocks * box),
+            merge.eq(e.taps == e.w_taps),
+            row_words.eq(Mux(merge, box, e.taps)),
+            w_block.eq(e.w_blocks * e.w_taps),
+        ]
         sound = (e.magic == MAGIC) & (e.layer < cfg.layers)
-        box_ok = ((e.in_blocks != 0) & (e.taps != 0) & (e.taps <= e.w_taps) & (e.in_blocks <= e.w_blocks) & (e.taps <= 49))
+        box_ok = (
+            (e.in_blocks != 0) & (e.taps != 0) & (e.taps <= e.w_taps) & (e.in_blocks <= e.w_blocks) & (e.taps <= 49)
+        )
         in_range = (e.pb_base + size) <= cfg.pb_words
         scan = Signal(range(cfg.layers + 2))
         other = self.entry
@@ -89,7 +112,7 @@ class FillEngine(wiring.Component):
             with m.State("ENTRY"):
                 with m.If(self.bus.valid & (self.bus.kind == Kind.ENTRY)):
                     for n in range(8):
-                        m.d.sync += e.as_value()[64 * n:64 * n + 64].eq(self.bus.data[n])
+                        m.d.sync += e.as_value()[64 * n : 64 * n + 64].eq(self.bus.data[n])
                     m.next = "CHECK"
                     with m.If(self.bus.error):
                         fail(ErrorCode.AXI_READ)
@@ -118,8 +141,15 @@ class FillEngine(wiring.Component):
                         m.d.sync += self.index.eq(self.index + 1)
                         m.next = "NEXT"
             with m.State("SCAN"):
-                m.d.sync += [scan.eq(scan + 1), broken.eq(0), ob.eq(0), ib.eq(0), w_row.eq(e.mem_offset), w_at.eq(e.mem_offset),
-                             pb_at.eq(e.pb_base)]
+                m.d.sync += [
+                    scan.eq(scan + 1),
+                    broken.eq(0),
+                    ob.eq(0),
+                    ib.eq(0),
+                    w_row.eq(e.mem_offset),
+                    w_at.eq(e.mem_offset),
+                    pb_at.eq(e.pb_base),
+                ]
                 with m.If((scan != 0) & clash):
                     fail(ErrorCode.FILL_OVERLAP)
                 with m.Elif(scan == cfg.layers):
@@ -128,8 +158,12 @@ class FillEngine(wiring.Component):
                 m.d.sync += [run_at.eq(w_at), run_left.eq(row_words)]
                 m.next = "COPY"
             with m.State("COPY"):
-                m.d.comb += [req.p.offset.eq(run_at), req.p.count.eq(chunk), req.p.kind.eq(Kind.PERSISTENT),
-                             req.p.dest.eq(pb_at)]
+                m.d.comb += [
+                    req.p.offset.eq(run_at),
+                    req.p.count.eq(chunk),
+                    req.p.kind.eq(Kind.PERSISTENT),
+                    req.p.dest.eq(pb_at),
+                ]
                 with m.If(beyond(run_at, chunk, self.window_size)):
                     fail(ErrorCode.WINDOW)
                 with m.Elif(pending <= CHUNK):
@@ -141,7 +175,12 @@ class FillEngine(wiring.Component):
                             m.next = "RUN"
                             m.d.sync += [ib.eq(ib + 1), w_at.eq(w_at + e.w_taps)]
                             with m.If(merge | (ib == e.in_blocks - 1)):
-                                m.d.sync += [ib.eq(0), ob.eq(ob + 1), w_row.eq(w_row + w_block), w_at.eq(w_row + w_block)]
+                                m.d.sync += [
+                                    ib.eq(0),
+                                    ob.eq(ob + 1),
+                                    w_row.eq(w_row + w_block),
+                                    w_at.eq(w_row + w_block),
+                                ]
                                 with m.If(ob == e.out_blocks - 1):
                                     m.next = "ARRIVE"
             with m.State("ARRIVE"):
@@ -155,9 +194,14 @@ class FillEngine(wiring.Component):
                 with m.If(self.start):
                     m.d.sync += [self.index.eq(0), self.error.eq(ErrorCode.NONE)]
                     m.next = "NEXT"
-        m.d.comb += [self.wr_entry.out_blocks.eq(e.out_blocks), self.wr_entry.in_blocks.eq(e.in_blocks),
-                     self.wr_entry.taps.eq(e.taps), self.wr_entry.base.eq(e.pb_base), self.wr_entry.size.eq(size),
-                     self.active.eq(~fsm.ongoing("IDLE") & ~(fsm.ongoing("FAILED") & (pending == 0)))]
+        m.d.comb += [
+            self.wr_entry.out_blocks.eq(e.out_blocks),
+            self.wr_entry.in_blocks.eq(e.in_blocks),
+            self.wr_entry.taps.eq(e.taps),
+            self.wr_entry.base.eq(e.pb_base),
+            self.wr_entry.size.eq(size),
+            self.active.eq(~fsm.ongoing("IDLE") & ~(fsm.ongoing("FAILED") & (pending == 0))),
+        ]
         with m.If(self.bus.valid & (self.bus.kind == Kind.PERSISTENT) & self.bus.error):
             m.d.sync += broken.eq(1)
         return m

@@ -1,4 +1,5 @@
 """LOAD: copies words from DRAM into the activation buffer."""
+
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -18,10 +19,22 @@ class Loader(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig):
         a = ceil_log2(config.ab_words)
-        super().__init__({
-            "start": In(1), "halt": In(1), "offset": In(32), "words": In(32), "dest": In(a), "tag": In(16), "busy": Out(1),
-            "request": request_stream(), "bus": In(WordBus),
-            "load_en": Out(1), "load_addr": Out(a), "load_words": Out(64).array(8)})
+        super().__init__(
+            {
+                "start": In(1),
+                "halt": In(1),
+                "offset": In(32),
+                "words": In(32),
+                "dest": In(a),
+                "tag": In(16),
+                "busy": Out(1),
+                "request": request_stream(),
+                "bus": In(WordBus),
+                "load_en": Out(1),
+                "load_addr": Out(a),
+                "load_words": Out(64).array(8),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -30,10 +43,18 @@ class Loader(wiring.Component):
         chunk = Mux(left > CHUNK, CHUNK, left[:5])
         arrived = self.bus.valid & (self.bus.kind == Kind.ACTIVATION)
         asked = Signal()
-        m.d.comb += [asked.eq(req.valid & req.ready), req.valid.eq((left != 0) & ~self.halt), req.p.offset.eq(offset),
-                     req.p.count.eq(chunk), req.p.kind.eq(Kind.ACTIVATION), req.p.dest.eq(dest), req.p.tag.eq(self.tag),
-                     self.busy.eq(self.start | (left != 0) | (pending != 0)),
-                     self.load_en.eq(arrived), self.load_addr.eq(self.bus.dest << 3)]
+        m.d.comb += [
+            asked.eq(req.valid & req.ready),
+            req.valid.eq((left != 0) & ~self.halt),
+            req.p.offset.eq(offset),
+            req.p.count.eq(chunk),
+            req.p.kind.eq(Kind.ACTIVATION),
+            req.p.dest.eq(dest),
+            req.p.tag.eq(self.tag),
+            self.busy.eq(self.start | (left != 0) | (pending != 0)),
+            self.load_en.eq(arrived),
+            self.load_addr.eq(self.bus.dest << 3),
+        ]
         m.d.comb += [self.load_words[n].eq(self.bus.data[n]) for n in range(8)]
         m.d.sync += pending.eq(pending + Mux(asked, chunk, 0) - arrived)
         with m.If(asked):

@@ -1,4 +1,5 @@
 """Persistent buffer: the cached SubGraph, and the engine that copies its words into the dynamic buffer."""
+
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.fifo import SyncFIFO
@@ -28,10 +29,23 @@ class PersistentBuffer(wiring.Component):
     def __init__(self, config: AcceleratorConfig):
         self._config = config
         r = ceil_log2(config.db_words)
-        super().__init__({
-            "run_valid": In(1), "run_ready": Out(1), "run_addr": In(20), "run_pos": In(r + 1), "run_count": In(5),
-            "busy": Out(1), "out_valid": Out(1), "out_ready": In(1), "out_pos": Out(r + 1), "out_data": Out(64).array(8),
-            "wr_en": In(1), "wr_addr": In(20), "wr_data": In(64).array(8)})
+        super().__init__(
+            {
+                "run_valid": In(1),
+                "run_ready": Out(1),
+                "run_addr": In(20),
+                "run_pos": In(r + 1),
+                "run_count": In(5),
+                "busy": Out(1),
+                "out_valid": Out(1),
+                "out_ready": In(1),
+                "out_pos": Out(r + 1),
+                "out_data": Out(64).array(8),
+                "wr_en": In(1),
+                "wr_addr": In(20),
+                "wr_data": In(64).array(8),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -41,24 +55,47 @@ class PersistentBuffer(wiring.Component):
         a = ceil_log2(self._config.pb_words)
         r = ceil_log2(self._config.db_words)
         m.submodules.runs = runs = SyncFIFO(width=20 + r + 1 + 5, depth=4)
-        m.d.comb += [runs.w_data.eq(Cat(self.run_addr, self.run_pos, self.run_count)), runs.w_en.eq(self.run_valid),
-                     self.run_ready.eq(runs.w_rdy)]
+        m.d.comb += [
+            runs.w_data.eq(Cat(self.run_addr, self.run_pos, self.run_count)),
+            runs.w_en.eq(self.run_valid),
+            self.run_ready.eq(runs.w_rdy),
+        ]
         addr, pos, left = Signal(20), Signal(r + 1), Signal(5)
         step, load = Signal(), Signal()
-        m.d.comb += [step.eq((left != 0) & (~self.out_valid | self.out_ready)),
-                     load.eq(runs.r_rdy & ((left == 0) | (step & (left == 1)))), runs.r_en.eq(load)]
+        m.d.comb += [
+            step.eq((left != 0) & (~self.out_valid | self.out_ready)),
+            load.eq(runs.r_rdy & ((left == 0) | (step & (left == 1)))),
+            runs.r_en.eq(load),
+        ]
         with m.If(self.out_ready):
             m.d.sync += self.out_valid.eq(0)
         with m.If(step):
-            m.d.sync += [self.out_valid.eq(1), self.out_pos.eq(pos), addr.eq(addr + 1), pos.eq(pos + 1), left.eq(left - 1)]
+            m.d.sync += [
+                self.out_valid.eq(1),
+                self.out_pos.eq(pos),
+                addr.eq(addr + 1),
+                pos.eq(pos + 1),
+                left.eq(left - 1),
+            ]
         with m.If(load):
             m.d.sync += Cat(addr, pos, left).eq(runs.r_data)
         m.d.comb += self.busy.eq(runs.r_rdy | (left != 0) | self.out_valid)
         for n in range(8):
-            m.submodules[f"data_{n}"] = mem = Memory(shape=64, depth=self._config.pb_words, init=[],
-                                                     attrs={"ram_style": "ultra"} if self._config.part.startswith("xc")
-                                                     and not self._config.part.startswith("xc7") else {})
+            m.submodules[f"data_{n}"] = mem = Memory(
+                shape=64,
+                depth=self._config.pb_words,
+                init=[],
+                attrs={"ram_style": "ultra"}
+                if self._config.part.startswith("xc") and not self._config.part.startswith("xc7")
+                else {},
+            )
             rd, wr = mem.read_port(), mem.write_port()
-            m.d.comb += [rd.addr.eq(addr[:a]), rd.en.eq(step), self.out_data[n].eq(rd.data),
-                         wr.addr.eq(self.wr_addr[:a]), wr.data.eq(self.wr_data[n]), wr.en.eq(self.wr_en)]
+            m.d.comb += [
+                rd.addr.eq(addr[:a]),
+                rd.en.eq(step),
+                self.out_data[n].eq(rd.data),
+                wr.addr.eq(self.wr_addr[:a]),
+                wr.data.eq(self.wr_data[n]),
+                wr.en.eq(self.wr_en),
+            ]
         return m

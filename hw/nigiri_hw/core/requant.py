@@ -2,6 +2,7 @@
 
 Follows nigiri.spec.arith bit for bit.
 """
+
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.fifo import SyncFIFO
@@ -40,13 +41,24 @@ class Requantiser(wiring.Component):
     def __init__(self, config: AcceleratorConfig):
         self._config = config
         p, g = config.lanes, config.requant_pixels
-        super().__init__({
-            "layer": In(descriptor_layout()), "interval": In(5),
-            "capture": In(1), "new_block": In(1), "acc": In(signed(32)).array(p, 8),
-            "params_en": In(1), "params": In(64).array(8),
-            "residual_en": In(1), "residual": In(64).array(p),
-            "table_en": In(1), "table_addr": In(5), "table_words": In(64),
-            "valid": Out(1), "pixels": Out(64).array(g)})
+        super().__init__(
+            {
+                "layer": In(descriptor_layout()),
+                "interval": In(5),
+                "capture": In(1),
+                "new_block": In(1),
+                "acc": In(signed(32)).array(p, 8),
+                "params_en": In(1),
+                "params": In(64).array(8),
+                "residual_en": In(1),
+                "residual": In(64).array(p),
+                "table_en": In(1),
+                "table_addr": In(5),
+                "table_words": In(64),
+                "valid": Out(1),
+                "pixels": Out(64).array(g),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -56,10 +68,14 @@ class Requantiser(wiring.Component):
         m.submodules.params = params = SyncFIFO(width=512, depth=8)
         m.submodules.residuals = residuals = SyncFIFO(width=64 * p, depth=8)
         has_residual = (layer.flags & Flag.RESIDUAL).any()
-        m.d.comb += [params.w_data.eq(Cat(*self.params)), params.w_en.eq(self.params_en),
-                     params.r_en.eq(self.capture & self.new_block),
-                     residuals.w_data.eq(Cat(*self.residual)), residuals.w_en.eq(self.residual_en),
-                     residuals.r_en.eq(self.capture & has_residual)]
+        m.d.comb += [
+            params.w_data.eq(Cat(*self.params)),
+            params.w_en.eq(self.params_en),
+            params.r_en.eq(self.capture & self.new_block),
+            residuals.w_data.eq(Cat(*self.residual)),
+            residuals.w_en.eq(self.residual_en),
+            residuals.r_en.eq(self.capture & has_residual),
+        ]
         bias = [Signal(signed(32), name=f"bias{c}") for c in range(8)]
         mult = [Signal(16, name=f"mult{c}") for c in range(8)]
         shift = [Signal(6, name=f"shift{c}") for c in range(8)]
@@ -67,8 +83,12 @@ class Requantiser(wiring.Component):
         with m.If(self.capture & self.new_block):
             for c in range(8):
                 word = params.r_data.word_select(c, 64)
-                m.d.sync += [bias[c].eq(word[:32].as_signed()), mult[c].eq(word[32:48]), shift[c].eq(word[48:54]),
-                             half[c].eq(half_of(word[48:54]))]
+                m.d.sync += [
+                    bias[c].eq(word[:32].as_signed()),
+                    mult[c].eq(word[32:48]),
+                    shift[c].eq(word[48:54]),
+                    half[c].eq(half_of(word[48:54])),
+                ]
 
         # The tile register shifts down by one group each time a group leaves.
         tile = [[Signal(signed(32), name=f"tile{n}_{c}") for c in range(8)] for n in range(p)]
@@ -112,23 +132,30 @@ class Requantiser(wiring.Component):
 
                 m.submodules[f"table_{n}_{c}"] = table = Memory(shape=64, depth=32, init=[])
                 read, write = table.read_port(domain="comb"), table.write_port()
-                m.d.comb += [write.en.eq(self.table_en), write.addr.eq(self.table_addr), write.data.eq(self.table_words),
-                             read.addr.eq(value[3:8])]
+                m.d.comb += [
+                    write.en.eq(self.table_en),
+                    write.addr.eq(self.table_addr),
+                    write.data.eq(self.table_words),
+                    read.addr.eq(value[3:8]),
+                ]
                 active = Signal(signed(8), name=f"{name}_active")
                 m.d.sync += active.eq(Mux(use_table, read.data.word_select(value[:3], 8), value))
 
                 own = Signal(signed(26), name=f"{name}_own")
                 other = Signal(signed(26), name=f"{name}_other")
                 both = Signal(signed(27), name=f"{name}_both")
-                m.d.sync += [own.eq((active - layer.zp_y) * layer.res_mult_y),
-                             other.eq((res_d.word_select(c, 8).as_signed() - layer.zp_res) * layer.res_mult_r),
-                             both.eq(own + other)]
+                m.d.sync += [
+                    own.eq((active - layer.zp_y) * layer.res_mult_y),
+                    other.eq((res_d.word_select(c, 8).as_signed() - layer.zp_res) * layer.res_mult_r),
+                    both.eq(own + other),
+                ]
                 summed = shift_round(m, both, half_y, layer.res_shift, f"{name}_rs")
                 plain = delay(m, active, 4, f"{name}_plain")
                 result = Signal(signed(8), name=f"{name}_result")
                 final = Mux(use_residual, clamp8(summed + layer.zp_sum), plain)
-                m.d.sync += result.eq(Mux(final < layer.act_min, layer.act_min,
-                                          Mux(final > layer.act_max, layer.act_max, final)))
+                m.d.sync += result.eq(
+                    Mux(final < layer.act_min, layer.act_min, Mux(final > layer.act_max, layer.act_max, final))
+                )
                 m.d.comb += self.pixels[n].word_select(c, 8).eq(result)
         m.d.comb += self.valid.eq(delay(m, leave, LATENCY, "leave"))
         return m

@@ -1,4 +1,5 @@
 """What travels between the units that want data and the read DMA."""
+
 from amaranth.hdl import Value
 from amaranth.lib import data, enum, stream
 from amaranth.lib.wiring import Out, Signature
@@ -29,8 +30,9 @@ class Request(data.Struct):
     tag: 16
 
 
-WordBus = Signature({
-    "valid": Out(1), "kind": Out(Kind), "dest": Out(20), "tag": Out(16), "error": Out(1), "data": Out(64).array(8)})
+WordBus = Signature(
+    {"valid": Out(1), "kind": Out(Kind), "dest": Out(20), "tag": Out(16), "error": Out(1), "data": Out(64).array(8)}
+)
 """One arrived word a cycle; receivers always take it."""
 
 

@@ -1,4 +1,5 @@
 """The residency table: which prefix of each SuperNet layer lies in the persistent buffer, and where."""
+
 from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
@@ -30,9 +31,17 @@ class ResidencyTable(wiring.Component):
     def __init__(self, config: AcceleratorConfig):
         self._layers = config.layers
         a = ceil_log2(config.layers)
-        super().__init__({
-            "look_a": In(a), "entry_a": Out(Entry), "look_b": In(a), "entry_b": Out(Entry),
-            "wr_en": In(1), "wr_layer": In(a), "wr_entry": In(Entry)})
+        super().__init__(
+            {
+                "look_a": In(a),
+                "entry_a": Out(Entry),
+                "look_b": In(a),
+                "entry_b": Out(Entry),
+                "wr_en": In(1),
+                "wr_layer": In(a),
+                "wr_entry": In(Entry),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

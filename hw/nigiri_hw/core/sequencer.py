@@ -1,4 +1,5 @@
 """The layer sequencer: runs descriptors one after the other and issues the array's slots."""
+
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
@@ -56,18 +57,51 @@ class Sequencer(wiring.Component):
         self._config = config
         a, r = ceil_log2(config.ab_words), ceil_log2(config.db_words)
         count = range(config.db_words + 1)
-        super().__init__({
-            "start": In(1), "length": In(32), "done": Out(1), "error": Out(ErrorCode), "index": Out(32), "running": Out(1),
-            "desc_valid": In(1), "desc": In(descriptor_layout()), "desc_pop": Out(1),
-            "abort": In(1), "abort_code": In(ErrorCode), "window_size": In(32),
-            "layer": Out(descriptor_layout()), "out_w": Out(10), "pixels": Out(20), "interval": Out(5),
-            "slot": Out(Slot), "slot_last": Out(1), "slot_first": Out(1), "slot_block_first": Out(1),
-            "slot_block_end": Out(1), "slot_tap": Out(6), "slot_parity": Out(1), "slot_base": Out(a), "slot_word": Out(r),
-            "slot_table": Out(2),
-            "ready": In(count), "tail": In(r), "release_en": Out(1), "release_count": Out(count),
-            "coords_setup": Out(1), "coords_busy": In(1), "layer_start": Out(1), "tile_done": In(1), "pool_done": In(1),
-            "load_start": Out(1), "load_busy": In(1), "store_start": Out(1), "store_room": In(1), "store_busy": In(1),
-            "stall": Out(Stall)})
+        super().__init__(
+            {
+                "start": In(1),
+                "length": In(32),
+                "done": Out(1),
+                "error": Out(ErrorCode),
+                "index": Out(32),
+                "running": Out(1),
+                "desc_valid": In(1),
+                "desc": In(descriptor_layout()),
+                "desc_pop": Out(1),
+                "abort": In(1),
+                "abort_code": In(ErrorCode),
+                "window_size": In(32),
+                "layer": Out(descriptor_layout()),
+                "out_w": Out(10),
+                "pixels": Out(20),
+                "interval": Out(5),
+                "slot": Out(Slot),
+                "slot_last": Out(1),
+                "slot_first": Out(1),
+                "slot_block_first": Out(1),
+                "slot_block_end": Out(1),
+                "slot_tap": Out(6),
+                "slot_parity": Out(1),
+                "slot_base": Out(a),
+                "slot_word": Out(r),
+                "slot_table": Out(2),
+                "ready": In(count),
+                "tail": In(r),
+                "release_en": Out(1),
+                "release_count": Out(count),
+                "coords_setup": Out(1),
+                "coords_busy": In(1),
+                "layer_start": Out(1),
+                "tile_done": In(1),
+                "pool_done": In(1),
+                "load_start": Out(1),
+                "load_busy": In(1),
+                "store_start": Out(1),
+                "store_room": In(1),
+                "store_busy": In(1),
+                "stall": Out(Stall),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -77,11 +111,16 @@ class Sequencer(wiring.Component):
         m.submodules.check = check = DescriptorCheck(cfg)
         m.d.comb += check.layer.eq(d)
 
-        flag = {n: Signal(name=f"flag_{n.lower()}") for n in ("DEPTHWISE", "STRIDE2", "TABLE", "RESIDUAL", "POLYPHASE", "POOL")}
+        flag = {
+            n: Signal(name=f"flag_{n.lower()}")
+            for n in ("DEPTHWISE", "STRIDE2", "TABLE", "RESIDUAL", "POLYPHASE", "POOL")
+        }
         m.d.comb += [s.eq((d.flags & getattr(Flag, n)).any()) for n, s in flag.items()]
         out_h = Signal(10)
-        m.d.comb += [self.out_w.eq(Mux(flag["STRIDE2"], (d.in_w + 1) >> 1, d.in_w)),
-                     out_h.eq(Mux(flag["STRIDE2"], (d.in_h + 1) >> 1, d.in_h))]
+        m.d.comb += [
+            self.out_w.eq(Mux(flag["STRIDE2"], (d.in_w + 1) >> 1, d.in_w)),
+            out_h.eq(Mux(flag["STRIDE2"], (d.in_h + 1) >> 1, d.in_h)),
+        ]
         # A row end inside a write group costs the write-back unit a cycle more for each.
         uneven = (self.out_w & (g - 1)) != 0
         m.d.sync += self.interval.eq(Mux(flag["POLYPHASE"] & uneven, Mux(self.out_w >= g - 1, 2, g), 1))
@@ -91,8 +130,9 @@ class Sequencer(wiring.Component):
         ob, ib, tap, parity = Signal(16), Signal(16), Signal(6), Signal()
         left = Signal(20)
         word = Signal(range(cfg.db_words + 1))
-        tile, block, current, res_tile, res_block = (Signal(a, name=n) for n in
-                                                     ("tile", "block", "current", "res_tile", "res_block"))
+        tile, block, current, res_tile, res_block = (
+            Signal(a, name=n) for n in ("tile", "block", "current", "res_tile", "res_block")
+        )
         timer = Signal(10)
         outstanding = Signal(6)
         table_word, table_wait = Signal(2), Signal(4)
@@ -113,21 +153,48 @@ class Sequencer(wiring.Component):
         last_ob = ob == d.out_blocks - 1
         slot, step_last = Signal(Slot), Signal()
         m.d.sync += [
-            self.slot.eq(slot), self.slot_last.eq(step_last), self.slot_first.eq((ib == 0) & (tap == 0) & ~parity),
-            self.slot_block_first.eq(left == self.pixels), self.slot_block_end.eq(last_tile), self.slot_tap.eq(tap),
-            self.slot_parity.eq(parity), self.slot_base.eq(Mux(slot == Slot.RESIDUAL, res_tile, current)),
-            self.slot_word.eq(self.tail + word), self.slot_table.eq(table_word)]
+            self.slot.eq(slot),
+            self.slot_last.eq(step_last),
+            self.slot_first.eq((ib == 0) & (tap == 0) & ~parity),
+            self.slot_block_first.eq(left == self.pixels),
+            self.slot_block_end.eq(last_tile),
+            self.slot_tap.eq(tap),
+            self.slot_parity.eq(parity),
+            self.slot_base.eq(Mux(slot == Slot.RESIDUAL, res_tile, current)),
+            self.slot_word.eq(self.tail + word),
+            self.slot_table.eq(table_word),
+        ]
 
         def end_tile():
             """The tile's last slot is issued: on to the next tile, output block or layer."""
-            m.d.sync += [ib.eq(0), tap.eq(0), parity.eq(0), word.eq(1), tile.eq(tile + p), current.eq(tile + p),
-                         res_tile.eq(res_tile + p), left.eq(left - p)]
+            m.d.sync += [
+                ib.eq(0),
+                tap.eq(0),
+                parity.eq(0),
+                word.eq(1),
+                tile.eq(tile + p),
+                current.eq(tile + p),
+                res_tile.eq(res_tile + p),
+                left.eq(left - p),
+            ]
             with m.If(last_tile):
                 following = block + Mux(flag["DEPTHWISE"], d.in_stride, 0)
                 residual = res_block + d.res_stride
-                m.d.comb += [self.release_en.eq(1), self.release_count.eq(check.run_words + 1), issue_pool.eq(flag["POOL"])]
-                m.d.sync += [ob.eq(ob + 1), left.eq(self.pixels), word.eq(0), block.eq(following), tile.eq(following),
-                             current.eq(following), res_block.eq(residual), res_tile.eq(residual)]
+                m.d.comb += [
+                    self.release_en.eq(1),
+                    self.release_count.eq(check.run_words + 1),
+                    issue_pool.eq(flag["POOL"]),
+                ]
+                m.d.sync += [
+                    ob.eq(ob + 1),
+                    left.eq(self.pixels),
+                    word.eq(0),
+                    block.eq(following),
+                    tile.eq(following),
+                    current.eq(following),
+                    res_block.eq(residual),
+                    res_tile.eq(residual),
+                ]
                 m.next = "PARAMS"
                 with m.If(last_ob):
                     m.next = "DRAIN"
@@ -157,10 +224,22 @@ class Sequencer(wiring.Component):
             with m.State("CHECK"):
                 m.d.sync += settle.eq(settle + 1)
                 with m.If(settle == 4):
-                    m.d.sync += [ob.eq(0), ib.eq(0), tap.eq(0), parity.eq(0), word.eq(0), left.eq(self.pixels),
-                                 block.eq(d.in_base), tile.eq(d.in_base), current.eq(d.in_base),
-                                 res_block.eq(d.res_base), res_tile.eq(d.res_base), table_word.eq(0), table_wait.eq(0),
-                                 io_left.eq(d.length >> 3)]
+                    m.d.sync += [
+                        ob.eq(0),
+                        ib.eq(0),
+                        tap.eq(0),
+                        parity.eq(0),
+                        word.eq(0),
+                        left.eq(self.pixels),
+                        block.eq(d.in_base),
+                        tile.eq(d.in_base),
+                        current.eq(d.in_base),
+                        res_block.eq(d.res_base),
+                        res_tile.eq(d.res_base),
+                        table_word.eq(0),
+                        table_wait.eq(0),
+                        io_left.eq(d.length >> 3),
+                    ]
                     beyond = (d.mem_offset + (d.length >> 3)) > self.window_size
                     with m.If(~check.ok):
                         fail(ErrorCode.DESCRIPTOR)
@@ -212,8 +291,12 @@ class Sequencer(wiring.Component):
                 with m.Elif(last_step & (timer != 0)):
                     m.d.comb += self.stall.eq(Stall.REQUANT)
                 with m.Else():
-                    m.d.comb += [slot.eq(Slot.STEP), step_last.eq(last_step), issue_tile.eq(last_step),
-                                 self.stall.eq(Stall.NONE)]
+                    m.d.comb += [
+                        slot.eq(Slot.STEP),
+                        step_last.eq(last_step),
+                        issue_tile.eq(last_step),
+                        self.stall.eq(Stall.NONE),
+                    ]
                     with m.If(~last_parity):
                         m.d.sync += parity.eq(1)
                     with m.Else():
@@ -222,7 +305,9 @@ class Sequencer(wiring.Component):
                             m.d.sync += [tap.eq(0), ib.eq(ib + 1), current.eq(current + d.in_stride)]
                     with m.If(last_step):
                         # A pooled block needs the write port for its one result, and the pool unit 16 cycles.
-                        m.d.sync += timer.eq(Mux(flag["POOL"], Mux(last_tile & (spacing < 20), 20, spacing + 1), spacing))
+                        m.d.sync += timer.eq(
+                            Mux(flag["POOL"], Mux(last_tile & (spacing < 20), 20, spacing + 1), spacing)
+                        )
                         with m.If(flag["RESIDUAL"]):
                             m.next = "RESIDUAL"
                         with m.Else():

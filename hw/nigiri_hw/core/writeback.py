@@ -1,4 +1,5 @@
 """Write-back: places requantised pixels in the activation buffer, and pools them."""
+
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -32,11 +33,21 @@ class WriteBack(wiring.Component):
         g, a = config.requant_pixels, ceil_log2(config.ab_words)
         self.half = max(1, g // 2)
         h = self.half
-        super().__init__({
-            "layer": In(descriptor_layout()), "out_w": In(10), "pixels": In(20), "start": In(1),
-            "valid": In(1), "group": In(64).array(g),
-            "wr_start": Out(a).array(2), "wr_count": Out(range(h + 1)).array(2), "wr_words": Out(64).array(2, h),
-            "tile_done": Out(1), "pool_done": Out(1)})
+        super().__init__(
+            {
+                "layer": In(descriptor_layout()),
+                "out_w": In(10),
+                "pixels": In(20),
+                "start": In(1),
+                "valid": In(1),
+                "group": In(64).array(g),
+                "wr_start": Out(a).array(2),
+                "wr_count": Out(range(h + 1)).array(2),
+                "wr_words": Out(64).array(2, h),
+                "tile_done": Out(1),
+                "pool_done": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -44,15 +55,18 @@ class WriteBack(wiring.Component):
         g, h, p = cfg.requant_pixels, self.half, cfg.lanes
         a = ceil_log2(cfg.ab_words)
         polyphase, pool, discard = Signal(), Signal(), Signal()
-        m.d.comb += [polyphase.eq((d.flags & Flag.POLYPHASE).any()), pool.eq((d.flags & Flag.POOL).any()),
-                     discard.eq((d.flags & Flag.DISCARD).any())]
+        m.d.comb += [
+            polyphase.eq((d.flags & Flag.POLYPHASE).any()),
+            pool.eq((d.flags & Flag.POOL).any()),
+            discard.eq((d.flags & Flag.DISCARD).any()),
+        ]
         pitch = Signal(10)
         m.d.comb += pitch.eq((self.out_w + 1) >> 1)
 
         # Arrival: how many pixels of the group are inside the image.
         left, groups = Signal(20), Signal(range(p // g + 1))
         count = Signal(range(g + 1))
-        m.d.comb += count.eq(Mux(left >= g, g, left[:ceil_log2(g + 1)]))
+        m.d.comb += count.eq(Mux(left >= g, g, left[: ceil_log2(g + 1)]))
         last_group = groups == p // g - 1
         block_end = Signal()
         m.d.comb += block_end.eq(self.valid & last_group & (left <= g))
@@ -72,30 +86,44 @@ class WriteBack(wiring.Component):
         here = Signal(range(g + 1))
         finished = Signal()
         to_end = self.out_w - x
-        m.d.comb += [here.eq(Mux(polyphase & (to_end < hold_count), to_end, hold_count)),
-                     finished.eq(hold & (here == hold_count))]
+        m.d.comb += [
+            here.eq(Mux(polyphase & (to_end < hold_count), to_end, hold_count)),
+            finished.eq(hold & (here == hold_count)),
+        ]
         even, odd = Signal(a), Signal(a)
         plane_x = Signal()
         m.d.comb += plane_x.eq(x[0])
         base = Signal(a)
-        m.d.comb += [base.eq(block + Mux(row_odd, d.out_phase << 1, 0) + row),
-                     even.eq(base + Mux(plane_x, d.out_phase, 0) + (x >> 1)),
-                     odd.eq(base + Mux(plane_x, 0, d.out_phase) + ((x + 1) >> 1))]
+        m.d.comb += [
+            base.eq(block + Mux(row_odd, d.out_phase << 1, 0) + row),
+            even.eq(base + Mux(plane_x, d.out_phase, 0) + (x >> 1)),
+            odd.eq(base + Mux(plane_x, 0, d.out_phase) + ((x + 1) >> 1)),
+        ]
 
         pooled, pool_word, pool_addr = Signal(), Signal(64), Signal(a)
         writing = hold & (here != 0) & ~discard
         for k in range(h):
             m.d.comb += [
-                self.wr_words[0][k].eq(Mux(writing, Mux(polyphase, hold_words[2 * k] if 2 * k < g else 0, hold_words[k]), pool_word)),
-                self.wr_words[1][k].eq(Mux(polyphase, hold_words[2 * k + 1], hold_words[h + k]) if g > 1 else 0)]
+                self.wr_words[0][k].eq(
+                    Mux(writing, Mux(polyphase, hold_words[2 * k] if 2 * k < g else 0, hold_words[k]), pool_word)
+                ),
+                self.wr_words[1][k].eq(Mux(polyphase, hold_words[2 * k + 1], hold_words[h + k]) if g > 1 else 0),
+            ]
         with m.If(writing):
             with m.If(polyphase):
-                m.d.comb += [self.wr_start[0].eq(even), self.wr_start[1].eq(odd),
-                             self.wr_count[0].eq((here + 1) >> 1), self.wr_count[1].eq(here >> 1)]
+                m.d.comb += [
+                    self.wr_start[0].eq(even),
+                    self.wr_start[1].eq(odd),
+                    self.wr_count[0].eq((here + 1) >> 1),
+                    self.wr_count[1].eq(here >> 1),
+                ]
             with m.Else():
-                m.d.comb += [self.wr_start[0].eq(linear), self.wr_start[1].eq(linear + h),
-                             self.wr_count[0].eq(Mux(here > h, h, here)),
-                             self.wr_count[1].eq(Mux(here > h, here - h, 0))]
+                m.d.comb += [
+                    self.wr_start[0].eq(linear),
+                    self.wr_start[1].eq(linear + h),
+                    self.wr_count[0].eq(Mux(here > h, h, here)),
+                    self.wr_count[1].eq(Mux(here > h, here - h, 0)),
+                ]
         with m.Elif(pooled):
             m.d.comb += [self.wr_start[0].eq(pool_addr), self.wr_count[0].eq(1), self.pool_done.eq(1)]
             m.d.sync += [pooled.eq(0), pool_addr.eq(pool_addr + 1)]
@@ -112,14 +140,26 @@ class WriteBack(wiring.Component):
                 with m.If(x + here == self.out_w):
                     m.d.sync += [x.eq(0), row_odd.eq(~row_odd), row.eq(row + Mux(row_odd, pitch, 0))]
             with m.If(finished & hold_end):
-                m.d.sync += [block.eq(block + d.out_stride), linear.eq(block + d.out_stride), x.eq(0), row_odd.eq(0), row.eq(0)]
+                m.d.sync += [
+                    block.eq(block + d.out_stride),
+                    linear.eq(block + d.out_stride),
+                    x.eq(0),
+                    row_odd.eq(0),
+                    row.eq(0),
+                ]
         m.d.comb += self.tile_done.eq(finished & hold_last)
         with m.If(self.valid):
             m.d.sync += [hold.eq(1), hold_count.eq(count), hold_last.eq(last_group), hold_end.eq(block_end)]
             m.d.sync += [hold_words[n].eq(self.group[n]) for n in range(g)]
         with m.If(self.start):
-            m.d.sync += [block.eq(d.out_base), linear.eq(d.out_base), x.eq(0), row_odd.eq(0), row.eq(0),
-                         pool_addr.eq(d.pool_base)]
+            m.d.sync += [
+                block.eq(d.out_base),
+                linear.eq(d.out_base),
+                x.eq(0),
+                row_odd.eq(0),
+                row.eq(0),
+                pool_addr.eq(d.pool_base),
+            ]
 
         # Pooling.
         sums = [Signal(signed(32), name=f"sum{c}") for c in range(8)]
@@ -140,7 +180,11 @@ class WriteBack(wiring.Component):
         with m.If(serial < 8):
             m.d.sync += [frozen[c].eq(frozen[c + 1]) for c in range(7)]
         total, product, half = Signal(signed(32)), Signal(signed(49)), Signal(63)
-        m.d.sync += [total.eq(frozen[0] + d.pool_offset), product.eq(total * d.pool_mult), half.eq(half_of(d.pool_shift))]
+        m.d.sync += [
+            total.eq(frozen[0] + d.pool_offset),
+            product.eq(total * d.pool_mult),
+            half.eq(half_of(d.pool_shift)),
+        ]
         rounded = shift_round(m, product, half, d.pool_shift, "pool")
         value = Signal(signed(8))
         m.d.sync += value.eq(clamp8(rounded + d.pool_zp))

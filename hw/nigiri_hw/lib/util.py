@@ -1,4 +1,5 @@
 """Small helpers for writing datapaths."""
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
 __all__ = ["clamp8", "delay", "half_of", "shift_round", "tree_sum"]
@@ -19,7 +20,7 @@ def tree_sum(values):
     values = list(values)
     while len(values) > 1:
         pairs = [a + b for a, b in zip(values[::2], values[1::2], strict=False)]
-        values = pairs + values[len(values) & ~1:]
+        values = pairs + values[len(values) & ~1 :]
     return values[0]
 
 
@@ -43,6 +44,9 @@ def shift_round(m: Module, value, half, shift, name: str, bits: int = 12):
     out = Signal(signed(bits), name=f"{name}_rounded")
     top, low = 2 ** (bits - 1) - 1, -(2 ** (bits - 1))
     m.d.comb += shifted.eq(biased >> shift1)
-    m.d.sync += [biased.eq(value + half), shift1.eq(shift),
-                 out.eq(Mux(shifted > top, top, Mux(shifted < low, low, shifted)))]
+    m.d.sync += [
+        biased.eq(value + half),
+        shift1.eq(shift),
+        out.eq(Mux(shifted > top, top, Mux(shifted < low, low, shifted))),
+    ]
     return out

@@ -1,4 +1,5 @@
 """CIFAR-10 (JPEG) as uint8 arrays, and the augmentation used in training."""
+
 from __future__ import annotations
 
 import io
@@ -17,10 +18,15 @@ STD = (63.0, 62.1, 66.7)
 def load_split(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 [N, 32, 32, 3] and labels uint8 [N] of `split` ("train" or "test")."""
     from PIL import Image
+
     z = np.load(Path(folder) / f"cifar10_{split}.npz", allow_pickle=False)
     jpeg, at = z["jpeg"], z["offsets"]
-    images = np.stack([np.asarray(Image.open(io.BytesIO(jpeg[at[i]:at[i + 1]].tobytes())).convert("RGB"))
-                       for i in range(len(at) - 1)])
+    images = np.stack(
+        [
+            np.asarray(Image.open(io.BytesIO(jpeg[at[i] : at[i + 1]].tobytes())).convert("RGB"))
+            for i in range(len(at) - 1)
+        ]
+    )
     return images, z["labels"]
 
 
@@ -41,5 +47,5 @@ def augment(images: Tensor, generator: torch.Generator, pad: int = 4, hole: int 
     out = big[torch.arange(n)[:, None, None], :, rows[:, :, None], cols[:, None, :]].permute(0, 3, 1, 2)
     cy, cx = torch.randint(0, h, (2, n), generator=generator)
     y, x = torch.arange(h), torch.arange(w)
-    inside = (((y - cy[:, None]).abs() < hole // 2)[:, :, None] & ((x - cx[:, None]).abs() < hole // 2)[:, None, :])
+    inside = ((y - cy[:, None]).abs() < hole // 2)[:, :, None] & ((x - cx[:, None]).abs() < hole // 2)[:, None, :]
     return torch.where(inside[:, None], torch.tensor(120, dtype=torch.uint8), out)

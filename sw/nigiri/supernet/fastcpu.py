@@ -1,4 +1,5 @@
 """Autograd wrappers of the CPU training kernels in ``fastcpu.cpp`` (several times faster on small networks)."""
+
 from __future__ import annotations
 
 import functools
@@ -14,9 +15,12 @@ NHWC = (0, 2, 3, 1)
 
 @functools.cache
 def kernels():
-    return load("nigiri_fastcpu", [str(Path(__file__).with_suffix(".cpp"))],
-                extra_cflags=["-O3", "-march=native", "-fopenmp", "-ffast-math", "-fno-finite-math-only"],
-                extra_ldflags=["-fopenmp"])
+    return load(
+        "nigiri_fastcpu",
+        [str(Path(__file__).with_suffix(".cpp"))],
+        extra_cflags=["-O3", "-march=native", "-fopenmp", "-ffast-math", "-fno-finite-math-only"],
+        extra_ldflags=["-fopenmp"],
+    )
 
 
 class _BatchNormReLU(torch.autograd.Function):

@@ -4,6 +4,7 @@ Channels are sliced as the first k, depthwise kernels as the centre crop, depth 
 (Once-for-All, Cai et al., ICLR 2020; plain crop as in AttentiveNAS).  Batch-norm affine parameters are shared;
 its statistics belong to a SubNet and are computed by :mod:`nigiri.supernet.calibrate`.
 """
+
 from __future__ import annotations
 
 import torch
@@ -27,8 +28,9 @@ class ElasticConv(nn.Module):
     fast = False
     """Train with the fused CPU kernels of :mod:`nigiri.supernet.fastcpu`."""
 
-    def __init__(self, cin: int, cout: int, kernel: int, stride: int = 1, *, depthwise: bool = False,
-                 relu: bool = True):
+    def __init__(
+        self, cin: int, cout: int, kernel: int, stride: int = 1, *, depthwise: bool = False, relu: bool = True
+    ):
         super().__init__()
         self.stride, self.depthwise, self.relu, self.kernel = stride, depthwise, relu, kernel
         self.weight = nn.Parameter(torch.empty(cout, 1 if depthwise else cin, kernel, kernel))
@@ -38,15 +40,19 @@ class ElasticConv(nn.Module):
 
     def slice(self, cin: int, cout: int, kernel: int) -> Tensor:
         c = (self.kernel - kernel) // 2
-        return self.weight[:cout, : (1 if self.depthwise else cin), c:c + kernel, c:c + kernel]
+        return self.weight[:cout, : (1 if self.depthwise else cin), c : c + kernel, c : c + kernel]
 
     def forward(self, x: Tensor, cout: int, kernel: int, stats=None) -> Tensor:
         w = self.slice(x.shape[1], cout, kernel)
         g, b = self.gamma[:cout], self.beta[:cout]
         if self.fast and stats is None:
             from nigiri.supernet import fastcpu
-            y = fastcpu.depthwise(x, w, self.stride) if self.depthwise else F.conv2d(
-                x, w, stride=self.stride, padding=kernel // 2)
+
+            y = (
+                fastcpu.depthwise(x, w, self.stride)
+                if self.depthwise
+                else F.conv2d(x, w, stride=self.stride, padding=kernel // 2)
+            )
             return fastcpu.batch_norm_relu(y, g, b, self.relu)
         y = F.conv2d(x, w, stride=self.stride, padding=kernel // 2, groups=cout if self.depthwise else 1)
         if isinstance(stats, list):
@@ -71,10 +77,13 @@ class SuperNet(nn.Module):
         self.blocks = nn.ModuleList()
         for b in space.blocks:
             mid = b.cin * max(b.expands)
-            block = nn.ModuleDict({
-                "expand": ElasticConv(b.cin, mid, 1),
-                "dw": ElasticConv(mid, mid, max(b.kernels), b.stride, depthwise=True),
-                "project": ElasticConv(mid, b.cout, 1, relu=False)})
+            block = nn.ModuleDict(
+                {
+                    "expand": ElasticConv(b.cin, mid, 1),
+                    "dw": ElasticConv(mid, mid, max(b.kernels), b.stride, depthwise=True),
+                    "project": ElasticConv(mid, b.cout, 1, relu=False),
+                }
+            )
             if b.residual:
                 nn.init.zeros_(block["project"].gamma)
             self.blocks.append(block)
@@ -88,12 +97,16 @@ class SuperNet(nn.Module):
         for n, b in s.active(config):
             mid, k = b.cin * config.expands[n], config.kernels[n]
             m = self.blocks[n]
-            out += [(f"{b.name}.expand", m["expand"], mid, 1), (f"{b.name}.dw", m["dw"], mid, k),
-                    (f"{b.name}.project", m["project"], b.cout, 1)]
+            out += [
+                (f"{b.name}.expand", m["expand"], mid, 1),
+                (f"{b.name}.dw", m["dw"], mid, k),
+                (f"{b.name}.project", m["project"], b.cout, 1),
+            ]
         return [*out, ("head", self.head, s.head, 1)]
 
     def forward(self, x: Tensor, config: SubNetConfig, stats=None, collect: bool = False) -> Tensor:
         """Logits [N, classes].  `stats` maps layer name to (mean, var); with `collect` it is filled with lists."""
+
         def run(name, module, x, cout, kernel):
             if stats is None:
                 return module(x, cout, kernel)

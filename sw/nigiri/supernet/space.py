@@ -3,6 +3,7 @@
 A SuperNet here is a stem, stages of inverted-residual blocks (1x1 expand, k x k depthwise, 1x1 project) and a
 head, in the Once-for-All style: elastic depth per stage, elastic expansion ratio and kernel size per block.
 """
+
 from __future__ import annotations
 
 import random
@@ -68,9 +69,18 @@ class Space:
         out, cin = [], self.down
         for s, stage in enumerate(self.stages):
             for i in range(max(stage.depths)):
-                out.append(Block(name=f"s{s}b{i}", stage=s, index=i, cin=cin, cout=stage.width,
-                                 stride=stage.stride if i == 0 else 1, expands=stage.expands,
-                                 kernels=stage.kernels))
+                out.append(
+                    Block(
+                        name=f"s{s}b{i}",
+                        stage=s,
+                        index=i,
+                        cin=cin,
+                        cout=stage.width,
+                        stride=stage.stride if i == 0 else 1,
+                        expands=stage.expands,
+                        kernels=stage.kernels,
+                    )
+                )
                 cin = stage.width
         return tuple(out)
 
@@ -79,9 +89,11 @@ class Space:
         return [(n, b) for n, b in enumerate(self.blocks) if b.index < config.depths[b.stage]]
 
     def _uniform(self, pick) -> SubNetConfig:
-        return SubNetConfig(depths=tuple(pick(s.depths) for s in self.stages),
-                            expands=tuple(pick(b.expands) for b in self.blocks),
-                            kernels=tuple(pick(b.kernels) for b in self.blocks))
+        return SubNetConfig(
+            depths=tuple(pick(s.depths) for s in self.stages),
+            expands=tuple(pick(b.expands) for b in self.blocks),
+            kernels=tuple(pick(b.kernels) for b in self.blocks),
+        )
 
     def largest(self) -> SubNetConfig:
         return self._uniform(max)
@@ -99,7 +111,8 @@ class Space:
         return SubNetConfig(
             depths=config.depths,
             expands=tuple(e if n in on else min(blocks[n].expands) for n, e in enumerate(config.expands)),
-            kernels=tuple(k if n in on else min(blocks[n].kernels) for n, k in enumerate(config.kernels)))
+            kernels=tuple(k if n in on else min(blocks[n].kernels) for n, k in enumerate(config.kernels)),
+        )
 
     def sizes(self, config: SubNetConfig) -> list[int]:
         """Side length of the feature map after the stem, the down-sampling convolution and each stage."""
@@ -127,8 +140,17 @@ class Space:
 
 
 CIFAR = Space(
-    name="nigiri-cifar", image=32, channels=3, stem=24, down=40, classes=10, head=576,
-    stages=(Stage(width=40, stride=1, depths=(1, 2), expands=(2, 3, 4)),
-            Stage(width=80, stride=2, depths=(1, 2, 3), expands=(2, 3, 4)),
-            Stage(width=144, stride=2, depths=(1, 2, 3), expands=(2, 4, 6))))
+    name="nigiri-cifar",
+    image=32,
+    channels=3,
+    stem=24,
+    down=40,
+    classes=10,
+    head=576,
+    stages=(
+        Stage(width=40, stride=1, depths=(1, 2), expands=(2, 3, 4)),
+        Stage(width=80, stride=2, depths=(1, 2, 3), expands=(2, 3, 4)),
+        Stage(width=144, stride=2, depths=(1, 2, 3), expands=(2, 4, 6)),
+    ),
+)
 """The shipped CIFAR-10 SuperNet: most of its weights sit in 4x4 maps, as in ImageNet networks they sit in 7x7 ones."""

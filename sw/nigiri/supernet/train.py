@@ -3,6 +3,7 @@
 Each step sums the gradients of the largest SubNet on the labels and of the smallest and random SubNets on the
 largest one's soft outputs.  Resumable: the checkpoint holds everything, random states included.
 """
+
 from __future__ import annotations
 
 import json
@@ -40,8 +41,20 @@ def learning_rate(progress: float, peak: float, warmup: float = 0.15) -> float:
     return peak * (progress / warmup if progress < warmup else (1 - progress) / (1 - warmup))
 
 
-def train(data: Path, out: Path, epochs: int, batch: int, peak: float, decay: float, randoms: int, students: int, hole: int,
-          threads: int, seed: int, fast: bool) -> None:
+def train(
+    data: Path,
+    out: Path,
+    epochs: int,
+    batch: int,
+    peak: float,
+    decay: float,
+    randoms: int,
+    students: int,
+    hole: int,
+    threads: int,
+    seed: int,
+    fast: bool,
+) -> None:
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
@@ -49,8 +62,10 @@ def train(data: Path, out: Path, epochs: int, batch: int, peak: float, decay: fl
     test_images, test_labels = load_cached(data, out, "test")
     net = SuperNet(CIFAR).to(memory_format=torch.channels_last)
     ElasticConv.fast = fast
-    groups = [{"params": [p for p in net.parameters() if p.ndim > 1], "weight_decay": decay},
-              {"params": [p for p in net.parameters() if p.ndim == 1], "weight_decay": 0.0}]
+    groups = [
+        {"params": [p for p in net.parameters() if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in net.parameters() if p.ndim == 1], "weight_decay": 0.0},
+    ]
     opt = torch.optim.SGD(groups, lr=peak, momentum=0.9, nesterov=True)
     rng, gen = random.Random(seed), torch.Generator().manual_seed(seed)
     steps, first = len(labels) // batch, 0
@@ -70,7 +85,7 @@ def train(data: Path, out: Path, epochs: int, batch: int, peak: float, decay: fl
         for step in range(steps):
             for group in opt.param_groups:
                 group["lr"] = learning_rate((epoch + step / steps) / epochs, peak)
-            pick = order[step * batch:(step + 1) * batch]
+            pick = order[step * batch : (step + 1) * batch]
             x, y = normalise(augment(images[pick], gen, hole=hole)), labels[pick]
             opt.zero_grad(set_to_none=True)
             logits = net(x, big)
@@ -85,11 +100,23 @@ def train(data: Path, out: Path, epochs: int, batch: int, peak: float, decay: fl
             total += loss.item()
             right += int((logits.argmax(1) == y).sum())
             if step % 50 == 0:
-                print(f"epoch {epoch} step {step} loss {loss.item():.3f} {time.time() - began:.0f} s", file=sys.stderr, flush=True)
+                print(
+                    f"epoch {epoch} step {step} loss {loss.item():.3f} {time.time() - began:.0f} s",
+                    file=sys.stderr,
+                    flush=True,
+                )
         rng.seed(seed + epoch + 1)
-        torch.save({"net": net.state_dict(), "opt": opt.state_dict(), "gen": gen.get_state(), "epoch": epoch + 1}, state)
-        row = {"epoch": epoch + 1, "epochs": epochs, "hole": hole, "loss": round(total / steps, 4), "train_accuracy": round(100 * right / (steps * batch), 2),
-               "seconds": round(time.time() - began, 1)}
+        torch.save(
+            {"net": net.state_dict(), "opt": opt.state_dict(), "gen": gen.get_state(), "epoch": epoch + 1}, state
+        )
+        row = {
+            "epoch": epoch + 1,
+            "epochs": epochs,
+            "hole": hole,
+            "loss": round(total / steps, 4),
+            "train_accuracy": round(100 * right / (steps * batch), 2),
+            "seconds": round(time.time() - began, 1),
+        }
         if (epoch + 1) % 4 == 0 or epoch + 1 == epochs:
             for name, config in (("min", small), ("max", big)):
                 stats = running_statistics(net, config, images[torch.arange(0, len(labels), 50)])
@@ -99,10 +126,20 @@ def train(data: Path, out: Path, epochs: int, batch: int, peak: float, decay: fl
         print(row, file=sys.stderr, flush=True)
 
 
-def main(data: Annotated[Path, typer.Option(help="folder with cifar10_train.npz and cifar10_test.npz")],
-         out: Annotated[Path, typer.Option(help="where checkpoint.pt and log.jsonl go")],
-         epochs: int = 24, batch: int = 128, peak: float = 0.1, decay: float = 5e-4, randoms: int = 1, students: int = 2, hole: int = 8,
-         threads: int = 2, seed: int = 1, fast: bool = True) -> None:
+def main(
+    data: Annotated[Path, typer.Option(help="folder with cifar10_train.npz and cifar10_test.npz")],
+    out: Annotated[Path, typer.Option(help="where checkpoint.pt and log.jsonl go")],
+    epochs: int = 24,
+    batch: int = 128,
+    peak: float = 0.1,
+    decay: float = 5e-4,
+    randoms: int = 1,
+    students: int = 2,
+    hole: int = 8,
+    threads: int = 2,
+    seed: int = 1,
+    fast: bool = True,
+) -> None:
     """Train the shipped CIFAR-10 SuperNet; each student sees one in `students` images of a batch."""
     train(data, out, epochs, batch, peak, decay, randoms, students, hole, threads, seed, fast)
 

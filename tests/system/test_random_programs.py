@@ -1,0 +1,57 @@
+"""Random layer programs on the RTL: every byte of the window and every byte counter equal the golden model's."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from nigiri.model.device import GoldenDevice
+from nigiri.model.programs import execute, random_program
+from nigiri.runtime.driver import Driver
+from nigiri.spec import get_config
+
+PROGRAMS = 240
+SETTINGS = (("ddr3_z2", 0.0), ("slow", 0.0), ("ideal", 0.0), ("ideal", 0.3))
+BATCH = 20
+
+
+def byte_counters(counters) -> dict[str, int]:
+    return {k: v for k, v in dataclasses.asdict(counters).items() if k.startswith("bytes_")}
+
+
+@pytest.mark.verilator
+@pytest.mark.parametrize("first", range(0, PROGRAMS, BATCH))
+def test_rtl_equals_golden(rtl, first):
+    config = get_config("tiny")
+    golden = Driver(GoldenDevice(config))
+    for seed in range(first, first + BATCH):
+        memory, stalls = SETTINGS[seed % len(SETTINGS)]
+        hardware = Driver(rtl("tiny", memory, stalls))
+        program = random_program(np.random.default_rng(seed), config)
+        where = f"seed {seed}, memory {memory}, stalls {stalls}: {program.description}"
+        want, want_counters = execute(golden, program)
+        got, counters = execute(hardware, program)
+        assert np.array_equal(got, want), where
+        assert byte_counters(counters) == byte_counters(want_counters), where
+        assert counters.cycles == (
+            counters.busy
+            + counters.stall_weights
+            + counters.stall_activations
+            + counters.stall_requant
+            + counters.stall_writeback
+            + counters.stall_descriptor
+        ), where
+
+
+@pytest.mark.verilator
+@pytest.mark.parametrize("seed", [5, 11, 17, 23])
+def test_residency_changes_no_result(rtl, seed):
+    program = random_program(np.random.default_rng(seed), get_config("tiny"))
+    hardware = Driver(rtl("tiny", "ddr3_z2"))
+    with_cache, near = execute(hardware, program, resident=True)
+    without, far = execute(hardware, program, resident=False)
+    assert np.array_equal(with_cache, without)
+    assert near.bytes_weights_dram + near.bytes_weights_pb == far.bytes_weights_dram
+    assert far.bytes_weights_pb == 0

@@ -28,7 +28,8 @@ __all__ = ["Bundle", "BundleChecksumError", "BundleConfigError", "BundleCorruptE
            "BundleFormatError", "BundleMissingError", "BundleSizeError", "demo_images", "demo_path", "load", "save"]
 
 DATA = Path(__file__).resolve().parent.parent / "data"
-UNSOUND = (KeyError, TypeError, ValueError, AttributeError, GraphError)
+UNSOUND = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, GraphError)
+"""What reading a manifest that is JSON, but not a sound network, may raise."""
 
 
 def demo_path() -> Path:

@@ -100,7 +100,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     with archive as z:
         try:
             manifest = json.loads(_member(z, path, MANIFEST, MANIFEST_LIMIT))
-        except ValueError as e:
+        except (ValueError, RecursionError) as e:
             raise BundleCorruptError(f"member {MANIFEST} of {path} is not JSON: copy or export the bundle again") from e
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             raise BundleCorruptError(f"member {MANIFEST} of {path} does not say format {FORMAT!r}: "

@@ -184,9 +184,15 @@ class Network:
         if self.weights.shape != (total, 64) or self.weights.dtype != np.uint8:
             raise GraphError(f"the weight image must be uint8 [{total}, 64], not {self.weights.dtype} "
                              f"{list(self.weights.shape)}")
+        names = [s.info.name for s in self.subnets]
+        if not names or len(set(names)) != len(names):
+            raise GraphError(f"the network must have SubNets with different names, not {names}")
         for subnet in self.subnets:
             for rule in self._problems(subnet):
                 raise GraphError(f"SubNet {subnet.info.name}: {rule}")
+        first = {self.super_layer(x).stride for s in self.subnets for x in s.layers if x.source == INPUT}
+        if len(first) != 1:
+            raise GraphError("all SubNets must read the image with the same stride: it has one pixel order")
 
     def _problems(self, subnet: SubNet) -> Iterator[str]:
         shapes: dict[str, tuple[int, int, int]] = {INPUT: (self.channels, self.height, self.width)}

@@ -29,14 +29,15 @@ def scalar(network, layer, x, residual):
             yy, xx = y * s.stride + dy - r, col * s.stride + dx - r
             inside = 0 <= yy < layer.height and 0 <= xx < layer.width
             for i in [o] if s.depthwise else range(layer.cin):
-                acc += int(w[o, 0 if s.depthwise else i, c + dy, c + dx]) * (int(x[yy, xx, i]) if inside else layer.zp_in)
+                acc += int(w[o, 0 if s.depthwise else i, c + dy, c + dx]) * (int(x[yy, xx, i]) if inside
+                                                                             else layer.zp_in)
         v = arith.requantise(acc, int(layer.bias[o]), int(layer.mult[o]), int(layer.shift[o]), layer.zp_out)
         if layer.table is not None:
             v = int(layer.table[v & 0xFF])
         if layer.residual:
             t = layer.residual
-            v = arith.add_residual(v, int(residual[y, col, o]), mult_y=t.mult_y, mult_r=t.mult_r, shift=t.shift, zp_y=t.zp_y,
-                                   zp_res=t.zp_res, zp_sum=t.zp_sum)
+            v = arith.add_residual(v, int(residual[y, col, o]), mult_y=t.mult_y, mult_r=t.mult_r, shift=t.shift,
+                                   zp_y=t.zp_y, zp_res=t.zp_res, zp_sum=t.zp_sum)
         out[y, col, o] = arith.clamp(v, layer.act_min, layer.act_max)
     return out
 
@@ -52,7 +53,8 @@ def test_interpreter_is_the_specification(seed):
         assert (tensors[layer.name][0] == want).all(), layer.name
         if layer.pool:
             sums = want.reshape(-1, layer.cout).sum(0)
-            pooled = [arith.requantise(int(v), layer.pool.offset, layer.pool.mult, layer.pool.shift, layer.pool.zp) for v in sums]
+            pooled = [arith.requantise(int(v), layer.pool.offset, layer.pool.mult, layer.pool.shift, layer.pool.zp)
+                      for v in sums]
             assert tensors[f"{layer.name}.pool"].reshape(-1).tolist() == pooled
 
 

@@ -41,7 +41,8 @@ def test_depthwise_words(stride, kernel):
 
 
 def test_wrong_weights_are_refused():
-    with pytest.raises(ValueError, match=r"^layer x: weights must be int8 of the layer's shape, not int16 \[12, 20, 5, 5\]$"):
+    with pytest.raises(ValueError, match=r"^layer x: weights must be int8 of the layer's shape, not int16 \[12, 20, 5, "
+                       r"5\]$"):
         pack_weights(layer(), np.zeros((12, 20, 5, 5), np.int16))
 
 

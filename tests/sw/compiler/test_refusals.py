@@ -10,7 +10,13 @@ import pytest
 from nigiri.compiler.allocate import allocate
 from nigiri.compiler.compile import compile_network
 from nigiri.compiler.constants import collect
-from nigiri.compiler.errors import ActivationBufferError, CompileError, DynamicBufferError, GraphError, ResidencyTableError
+from nigiri.compiler.errors import (
+    ActivationBufferError,
+    CompileError,
+    DynamicBufferError,
+    GraphError,
+    ResidencyTableError,
+)
 from nigiri.runtime.errors import BadArgument
 from nigiri.spec import CONFIGS, get_config
 
@@ -18,24 +24,28 @@ TINY = get_config("tiny")
 
 
 def test_too_many_layers(demo):
-    with pytest.raises(ResidencyTableError, match=r"^SuperNet layer s1b2\.project: the SuperNet has 28 layers, the residency "
+    with pytest.raises(ResidencyTableError, match=r"^SuperNet layer s1b2\.project: the SuperNet has 28 layers, the "
+                       "residency "
                        r"table of configuration 'tiny' has 16 entries: choose a larger configuration$"):
         compile_network(demo.network, TINY)
 
 
 def test_activation_buffer(demo):
     small = replace(get_config("pynq_z2"), name="small", ab_words=8192)
-    with pytest.raises(ActivationBufferError, match=r"^SubNet max, layer s0b0\.\w+: the tensors in use need \d+ pixel words of "
+    with pytest.raises(ActivationBufferError, match=r"^SubNet max, layer s0b0\.\w+: the tensors in use need \d+ pixel "
+                       "words of "
                        r"activation buffer, configuration 'small' has 8192: choose a larger configuration$"):
         compile_network(replace(demo.network, subnets=demo.network.subnets[-1:]), small)
 
 
 def test_dynamic_buffer(toy):
-    with pytest.raises(DynamicBufferError, match=r"^SubNet max, layer fc: one output block needs 65 words of dynamic buffer, "
+    with pytest.raises(DynamicBufferError, match=r"^SubNet max, layer fc: one output block needs 65 words of dynamic "
+                       "buffer, "
                        r"configuration 'small' has 64: choose a larger configuration$"):
         large = toy.subnet("max")
         stretched = _wide(toy, 512)
-        compile_network(replace(stretched, subnets=(stretched.subnet(large.info.name),)), replace(TINY, name="small", db_words=64))
+        compile_network(replace(stretched, subnets=(stretched.subnet(large.info.name),)),
+                        replace(TINY, name="small", db_words=64))
 
 
 def _wide(toy, channels):
@@ -45,7 +55,8 @@ def _wide(toy, channels):
     grow = {"cout": channels} | {k: np.resize(getattr(head, k), channels) for k in ("bias", "mult", "shift")}
     layers, at = [], 0
     for s in toy.layers:
-        s = replace(s, offset=at, **({"cout": channels} if s.name == "head" else {"cin": channels} if s.name == "fc" else {}))
+        s = replace(s, offset=at,
+                    **({"cout": channels} if s.name == "head" else {"cin": channels} if s.name == "fc" else {}))
         layers.append(s)
         at += s.words
     subnet = replace(large, layers=(*large.layers[:-2], replace(head, **grow), replace(fc, cin=channels)))
@@ -53,7 +64,8 @@ def _wide(toy, channels):
 
 
 def test_errors_are_compile_errors():
-    assert all(issubclass(e, CompileError) for e in (ActivationBufferError, DynamicBufferError, GraphError, ResidencyTableError))
+    assert all(issubclass(e, CompileError)
+               for e in (ActivationBufferError, DynamicBufferError, GraphError, ResidencyTableError))
 
 
 CHANGES = [
@@ -84,7 +96,8 @@ def test_unsound_residuals(toy):
         return replace(toy, subnets=(replace(large, layers=tuple(
             replace(x, residual=replace(x.residual, source=name)) if x.residual else x for x in large.layers)),))
 
-    with pytest.raises(GraphError, match=r"^SubNet max: layer project: residual dw2 does not have the shape of the result$"):
+    with pytest.raises(GraphError, match=r"^SubNet max: layer project: residual dw2 does not have the shape of the "
+                       "result$"):
         with_source("dw2").check()
     both = large.layers[0]
     twice = replace(both, name="again", source="stem", weights=4, cin=16, cout=16, kernel=1)
@@ -102,6 +115,26 @@ def test_unsound_super_layers(toy):
         replace(toy, subnets=(replace(toy.subnet("max"), layers=()),)).check()
 
 
+def test_unsound_sets_of_subnets(toy):
+    large = toy.subnet("max")
+    with pytest.raises(GraphError, match=r"^the network must have SubNets with different names, not \['max', 'max'\]$"):
+        replace(toy, subnets=(large, large)).check()
+    with pytest.raises(GraphError, match=r"^the network must have SubNets with different names, not \[\]$"):
+        replace(toy, subnets=()).check()
+    layers = (toy.layers[0], *toy.layers[1:5], replace(toy.layers[5], cin=3, offset=toy.layers[5].offset),
+              *toy.layers[6:])
+    at, fixed = 0, []
+    for s in layers:
+        fixed.append(replace(s, offset=at))
+        at += s.words
+    big = replace(large.layers[0], weights=5, cout=24, **{k: np.zeros(24, int) for k in ("bias", "mult", "shift")})
+    other = replace(large, info=replace(large.info, name="other"), layers=(big,))
+    one = replace(large, layers=large.layers[:1])
+    with pytest.raises(GraphError, match=r"^all SubNets must read the image with the same stride: it has one pixel "
+                       r"order$"):
+        replace(toy, layers=tuple(fixed), weights=np.zeros((at, 64), np.uint8), subnets=(one, other)).check()
+
+
 def test_table_shape(toy):
     large = toy.subnet("max")
     layers = (replace(large.layers[0], table=np.zeros(3, np.int8)), *large.layers[1:])
@@ -112,7 +145,8 @@ def test_table_shape(toy):
 def test_parameter_beyond_its_field(toy):
     large = toy.subnet("max")
     layers = tuple(replace(x, pool=replace(x.pool, mult=65536)) if x.pool else x for x in large.layers)
-    with pytest.raises(GraphError, match=r"^SubNet max, descriptor 7: field pool_mult must be between 0 and 65535, not 65536$"):
+    with pytest.raises(GraphError, match=r"^SubNet max, descriptor 7: field pool_mult must be between 0 and 65535, not "
+                       "65536$"):
         compile_network(replace(toy, subnets=(replace(large, layers=layers),)), TINY)
 
 

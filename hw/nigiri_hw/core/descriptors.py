@@ -45,12 +45,12 @@ class DescriptorQueue(wiring.Component):
         m = Module()
         store = [[Signal(64, name=f"d{n}_{k}") for k in range(16)] for n in range(DEPTH)]
         present = [Signal(2, name=f"present{n}") for n in range(DEPTH)]
-        asked, fetched, run = Signal(32), Signal(32), Signal(32)
+        asked, fetched, run, end = Signal(32), Signal(32), Signal(32), Signal(32)
         active = Signal()
         where = Signal(32)
         req = self.request
         outside = beyond(where, 2, self.window_size)
-        wanted = active & (asked != self.length) & (asked - fetched < DEPTH) & (asked - run < DEPTH)
+        wanted = active & (asked != end) & (asked - fetched < DEPTH) & (asked - run < DEPTH)
         m.d.comb += [
             req.p.offset.eq(where),
             req.p.count.eq(2),
@@ -58,7 +58,7 @@ class DescriptorQueue(wiring.Component):
             req.p.dest.eq(asked[:2] << 1),
             req.p.tag.eq(asked),
             req.valid.eq(wanted & ~outside & ~self.halt),
-            self.failed.eq(active & (asked == run) & outside & (asked != self.length)),
+            self.failed.eq(active & (asked == run) & outside & (asked != end)),
         ]
         with m.If(req.valid & req.ready):
             m.d.sync += [asked.eq(asked + 1), where.eq(where + 2)]
@@ -84,6 +84,6 @@ class DescriptorQueue(wiring.Component):
             with m.If(pop):
                 m.d.sync += pointer.eq(pointer + 1)
         with m.If(self.start):
-            m.d.sync += [asked.eq(0), fetched.eq(0), run.eq(0), where.eq(self.offset), active.eq(1)]
+            m.d.sync += [asked.eq(0), fetched.eq(0), run.eq(0), where.eq(self.offset), active.eq(1), end.eq(self.length)]
             m.d.sync += [p.eq(0) for p in present]
         return m

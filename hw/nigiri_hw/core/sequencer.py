@@ -137,6 +137,7 @@ class Sequencer(wiring.Component):
         outstanding = Signal(6)
         table_word, table_wait = Signal(2), Signal(4)
         io_left, settle = Signal(32), Signal(4)
+        end = Signal(32)
 
         issue_tile = Signal()
         issue_pool = Signal()
@@ -210,12 +211,12 @@ class Sequencer(wiring.Component):
             with m.State("IDLE"):
                 m.d.comb += self.stall.eq(Stall.NONE)
                 with m.If(self.start):
-                    m.d.sync += self.index.eq(0)
+                    m.d.sync += [self.index.eq(0), end.eq(self.length)]
                     m.next = "NEXT"
             with m.State("NEXT"):
                 with m.If(self.abort):
                     fail(self.abort_code)
-                with m.Elif(self.index == self.length):
+                with m.Elif(self.index == end):
                     m.d.comb += self.done.eq(1)
                     m.next = "IDLE"
                 with m.Elif(self.desc_valid):

@@ -61,10 +61,14 @@ class Interpreter:
         padded = np.full((len(x), layer.height + 2 * r, layer.width + 2 * r, layer.cin), layer.zp_in, weights.dtype)
         padded[:, r:r + layer.height, r:r + layer.width] = x
         acc = np.zeros((len(x), height, width, layer.cout), weights.dtype)
+        product = np.empty_like(acc)
         for t in range(k * k):
             y0, x0 = divmod(t, k)
             part = padded[:, y0:y0 + (height - 1) * s.stride + 1:s.stride, x0:x0 + (width - 1) * s.stride + 1:s.stride]
-            acc += part * weights[t] if s.depthwise else (part.reshape(-1, layer.cin) @ weights[t]).reshape(acc.shape)
+            if s.depthwise:
+                acc += np.multiply(part, weights[t], out=product)
+            else:
+                acc += (part.reshape(-1, layer.cin) @ weights[t]).reshape(acc.shape)
         return acc
 
     def _layer(self, layer: Layer, weights: np.ndarray, tensors: dict[str, np.ndarray]) -> None:

@@ -1,0 +1,132 @@
+"""The lane pair against plain integer arithmetic: both packings, dense and depthwise, extremes, gaps, timing."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from amaranth.hdl import Cat
+from hw_helpers import run, words_of
+
+from nigiri_hw.core.array import LATENCY, LanePair
+
+PACKINGS = ((17, 4), (18, 8))
+
+
+def step_of(rng, extreme: bool) -> dict:
+    """Operands of one step; `extreme` draws from the ends of the ranges only."""
+    def activations(*shape):
+        return rng.choice([-128, 127], shape) if extreme else rng.integers(-128, 128, shape)
+    return {"window": activations(8, 8), "dense": activations(2, 8), "valid": rng.integers(0, 2, (2, 7)),
+            "weights": rng.choice([-127, 127], (8, 8)) if extreme else rng.integers(-127, 128, (8, 8)),
+            "first": int(rng.integers(0, 4) == 0), "depthwise": int(rng.integers(0, 2)), "zp": int(rng.integers(-128, 128))}
+
+
+def sums_of(step: dict) -> np.ndarray:
+    """What a step adds to the accumulators: int64[2 lanes, 8 output channels]."""
+    w = step["weights"].astype(np.int64)
+    out = np.zeros((2, 8), np.int64)
+    for lane in range(2):
+        if step["depthwise"]:
+            slots = np.where(step["valid"][lane][:, None], step["window"][lane:lane + 7], step["zp"])     # 7 x 8 channels
+            out[lane] = (w[:, :7] * slots.T).sum(1) + w[:, 7] * step["dense"][lane, 7]
+        else:
+            out[lane] = w @ step["dense"][lane].astype(np.int64)
+    return out
+
+
+def packed(values) -> int:
+    return int.from_bytes(np.asarray(values, np.int8).tobytes(), "little")
+
+
+def drive(dut, ctx, step: dict) -> None:
+    ctx.set(Cat(*dut.window), packed(step["window"]))
+    ctx.set(Cat(*dut.dense), packed(step["dense"]))
+    ctx.set(Cat(*dut.weights), packed(step["weights"]))
+    ctx.set(Cat(*dut.dw_valid), int("".join(map(str, step["valid"].ravel()[::-1])), 2))
+    ctx.set(dut.depthwise, step["depthwise"])
+    ctx.set(dut.zero_point, step["zp"] & 255)
+    ctx.set(dut.first, step["first"])
+
+
+def simulate_steps(packing, steps, enables) -> None:
+    """One entry of `steps` a cycle; those not enabled must leave no trace."""
+    dut = LanePair(pack_shift=packing[0], pack_terms=packing[1])
+    expected, history = np.zeros((2, 8), np.int64), []
+
+    async def testbench(ctx):
+        nonlocal expected
+        for cycle in range(len(steps) + LATENCY):
+            if cycle >= LATENCY:
+                got = np.frombuffer(ctx.get(Cat(*dut.acc)).to_bytes(64, "little"), np.int32).reshape(2, 8)
+                assert (got == history[cycle - LATENCY]).all(), f"step {cycle - LATENCY}"
+            if cycle < len(steps):
+                step = steps[cycle]
+                drive(dut, ctx, step)
+                if enables[cycle]:
+                    expected = expected * (not step["first"]) + sums_of(step)
+                history.append(expected)
+                ctx.set(dut.en, int(enables[cycle]))
+            else:
+                ctx.set(dut.en, 0)
+            await ctx.tick()
+    run(dut, testbench)
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_sums_and_gaps(packing):
+    """A step every cycle or none: sums start with `first` and stand LATENCY cycles after the operands."""
+    rng = np.random.default_rng(packing[0])
+    steps = [step_of(rng, extreme=n % 5 == 0) for n in range(80)]
+    steps[0]["first"] = 1
+    enables = [n < 30 or bool(rng.integers(0, 2)) for n in range(80)]
+    simulate_steps(packing, steps, enables)
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_the_packed_fields_never_overflow(packing):
+    """All combinations of the extreme operands of two neighbouring pixels, dense and depthwise, every cycle."""
+    rng = np.random.default_rng(1)
+    steps = []
+    for a0 in (-128, 127):
+        for a1 in (-128, 127):
+            for w in (-127, 0, 1, 127):
+                for depthwise in (0, 1):
+                    window = np.full((8, 8), a1)
+                    window[0] = a0
+                    steps.append({"window": window, "dense": np.array([[a0] * 8, [a1] * 8]), "valid": np.ones((2, 7), int),
+                                  "weights": np.full((8, 8), w), "first": int(rng.integers(0, 2)), "depthwise": depthwise,
+                                  "zp": 0})
+    steps[0]["first"] = 1
+    simulate_steps(packing, steps, [True] * len(steps))
+
+
+def test_masked_columns_read_the_zero_point():
+    step = {"window": np.full((8, 8), 99), "dense": np.zeros((2, 8), int), "valid": np.zeros((2, 7), int),
+            "weights": np.ones((8, 8), int), "first": 1, "depthwise": 1, "zp": -7}
+    assert (sums_of(step) == -49).all()
+    lanes = np.zeros((2, 7), int)
+    lanes[0, 3] = lanes[1, 0] = lanes[1, 6] = 1
+    simulate_steps((17, 4), [step, {**step, "valid": lanes}], [True, True])
+
+
+def test_accumulators_wrap_at_32_bits():
+    step = {"window": np.zeros((8, 8), int), "dense": np.full((2, 8), -128), "valid": np.zeros((2, 7), int),
+            "weights": np.full((8, 8), -127), "first": 0, "depthwise": 0, "zp": 0}
+    dut, start = LanePair(pack_shift=18, pack_terms=8), 2**31 - 8 * 128 * 127
+
+    async def testbench(ctx):
+        drive(dut, ctx, step)
+        for acc in dut.acc:
+            ctx.set(acc, start)
+        ctx.set(dut.en, 1)
+        await ctx.tick()
+        ctx.set(dut.en, 0)
+        await ctx.tick().repeat(LATENCY)
+        assert words_of(ctx.get(Cat(*dut.acc)), 16, 32) == [2**31] * 16
+    run(dut, testbench)
+
+
+@pytest.mark.parametrize("packing", [(17, 8), (16, 4), (18, 4)])
+def test_other_packings_are_refused(packing):
+    message = f"^packing must be 17 bits and 4 terms or 18 bits and 8 terms, not {packing[0]} and {packing[1]}$"
+    with pytest.raises(ValueError, match=message):
+        LanePair(pack_shift=packing[0], pack_terms=packing[1])

@@ -15,8 +15,8 @@ __all__ = ["ReadMemory", "WriteMemory", "layer_bits", "mask", "put", "run", "sig
 
 def small(**changes) -> AcceleratorConfig:
     """A configuration for component tests; `changes` replace fields."""
-    fields = {"name": "small", "lanes": 4, "requant_pixels": 2, "ab_words": 256, "db_words": 64, "pb_words": 64, "ports": 1,
-              "port_bits": 64, "layers": 8}
+    fields = {"name": "small", "lanes": 4, "requant_pixels": 2, "ab_words": 256, "db_words": 64, "pb_words": 64,
+              "ports": 1, "port_bits": 64, "layers": 8}
     return AcceleratorConfig(**{**fields, **changes})
 
 
@@ -66,8 +66,8 @@ def check_burst(address: int, length: int, size: int, burst: int, bits: int) -> 
 class ReadMemory:
     """Answers one AXI read port; word n of memory holds `content(n)`.
 
-    Call `drive` before reading any output of a cycle and `step` after.  `bad` holds the byte addresses of words that are
-    answered with SLVERR.  stalls: probability that address or data wait in a cycle.
+    Call `drive` before reading any output of a cycle and `step` after.  `bad` holds the byte addresses of words
+    that are answered with SLVERR.  stalls: probability that address or data wait in a cycle.
     """
 
     def __init__(self, axi, bits: int, content, *, stalls: float = 0.0, latency: int = 3, seed: int = 0):
@@ -80,12 +80,14 @@ class ReadMemory:
         self.now, self.offer, self.held = 0, False, None
 
     def drive(self, ctx) -> None:
-        self.offer = bool(self.beats) and self.beats[0][0] <= self.now and (self.offer or self.dice.random() >= self.stalls)
+        self.offer = bool(self.beats) and self.beats[0][0] <= self.now and (
+            self.offer or self.dice.random() >= self.stalls)
         ctx.set(self.axi.arready, self.dice.random() >= self.stalls)
         ctx.set(self.axi.rvalid, self.offer)
         if self.offer:
             _, data, resp, last = self.beats[0]
-            ctx.set(Cat(self.axi.rdata, self.axi.rresp, self.axi.rlast), data | resp << self.bits | last << self.bits + 2)
+            beat = data | resp << self.bits | last << self.bits + 2
+            ctx.set(Cat(self.axi.rdata, self.axi.rresp, self.axi.rlast), beat)
 
     def step(self, ctx) -> None:
         self.now += 1

@@ -98,7 +98,8 @@ def test_reads_at_every_start_one_a_cycle(name):
             ctx.set(dut.addr, cycle % config.ab_words)
             if cycle >= LATENCY:
                 first = cycle - LATENCY
-                assert take(ctx, dut.window) == [content[(first + j) % config.ab_words] for j in range(config.lanes + 6)]
+                expected = [content[(first + j) % config.ab_words] for j in range(config.lanes + 6)]
+                assert take(ctx, dut.window) == expected
             await ctx.tick()
     run(dut, testbench)
 

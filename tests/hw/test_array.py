@@ -17,7 +17,8 @@ def step_of(rng, extreme: bool) -> dict:
         return rng.choice([-128, 127], shape) if extreme else rng.integers(-128, 128, shape)
     return {"window": activations(8, 8), "dense": activations(2, 8), "valid": rng.integers(0, 2, (2, 7)),
             "weights": rng.choice([-127, 127], (8, 8)) if extreme else rng.integers(-127, 128, (8, 8)),
-            "first": int(rng.integers(0, 4) == 0), "depthwise": int(rng.integers(0, 2)), "zp": int(rng.integers(-128, 128))}
+            "first": int(rng.integers(0, 4) == 0), "depthwise": int(rng.integers(0, 2)),
+            "zp": int(rng.integers(-128, 128))}
 
 
 def sums_of(step: dict) -> np.ndarray:
@@ -26,7 +27,7 @@ def sums_of(step: dict) -> np.ndarray:
     out = np.zeros((2, 8), np.int64)
     for lane in range(2):
         if step["depthwise"]:
-            slots = np.where(step["valid"][lane][:, None], step["window"][lane:lane + 7], step["zp"])     # 7 x 8 channels
+            slots = np.where(step["valid"][lane][:, None], step["window"][lane:lane + 7], step["zp"])   # 7 x 8
             out[lane] = (w[:, :7] * slots.T).sum(1) + w[:, 7] * step["dense"][lane, 7]
         else:
             out[lane] = w @ step["dense"][lane].astype(np.int64)
@@ -92,9 +93,9 @@ def test_the_packed_fields_never_overflow(packing):
                 for depthwise in (0, 1):
                     window = np.full((8, 8), a1)
                     window[0] = a0
-                    steps.append({"window": window, "dense": np.array([[a0] * 8, [a1] * 8]), "valid": np.ones((2, 7), int),
-                                  "weights": np.full((8, 8), w), "first": int(rng.integers(0, 2)), "depthwise": depthwise,
-                                  "zp": 0})
+                    steps.append({"window": window, "dense": np.array([[a0] * 8, [a1] * 8]),
+                                  "valid": np.ones((2, 7), int), "weights": np.full((8, 8), w),
+                                  "first": int(rng.integers(0, 2)), "depthwise": depthwise, "zp": 0})
     steps[0]["first"] = 1
     simulate_steps(packing, steps, [True] * len(steps))
 

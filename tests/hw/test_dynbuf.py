@@ -50,7 +50,7 @@ async def write(ctx, dut, ring: Ring, position: int, cycle: int, dice: random.Ra
 
 @pytest.mark.parametrize("scatter", [1, 8, 64])
 def test_random_traffic(scatter):
-    """Runs are allocated, written in an order up to `scatter` words apart, read and released; many laps, and a clear."""
+    """Runs are allocated, written up to `scatter` words out of order, read and released; many laps, and a clear."""
     dut, dice = DynamicBuffer(small()), random.Random(scatter)
 
     async def testbench(ctx):

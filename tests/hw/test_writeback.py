@@ -1,4 +1,4 @@
-"""Write-back: every pixel lands where the layout says, groups never meet in a bank, pooling equals the specification."""
+"""Write-back: pixels land where the layout says, groups never meet in a bank, pooling equals the specification."""
 from __future__ import annotations
 
 import random

@@ -63,7 +63,7 @@ class WriteDMA(wiring.Component):
             begin.eq(words.r_rdy & ~axi.awvalid & ~sending & ~self.flush),
             words.r_en.eq(begin | self.flush),
             self.room.eq(promised < DEPTH),
-            self.busy.eq((promised != 0) | sending | axi.awvalid),
+            self.busy.eq(self.take | (promised != 0) | sending | axi.awvalid),
             self.idle.eq(~axi.awvalid & ~sending & (unanswered == 0) & ~words.r_rdy),
             self.error.eq(answered & axi.bresp[1]),
             axi.awlen.eq(beats - 1),

@@ -5,7 +5,7 @@ sum and a 16-bit multiplier takes 48 bits; so matrix products and requantisation
 """
 from __future__ import annotations
 
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -35,10 +35,11 @@ class Interpreter:
     ----------
     network, subnet: the graph.
     batch: images computed together; small ones stay in the processor's cache.
+    threads: batches computed at the same time.
     """
 
-    def __init__(self, network: Network, subnet: str, batch: int = 8):
-        self.network, self.batch = network, batch
+    def __init__(self, network: Network, subnet: str, batch: int = 8, threads: int = 1):
+        self.network, self.batch, self.threads = network, batch, threads
         self.subnet: SubNet = network.subnet(subnet)
         self._weights = [self._prepare(layer) for layer in self.subnet.layers]
 
@@ -91,22 +92,26 @@ class Interpreter:
             total = _wrap32(v.sum((1, 2), keepdims=True) + p.offset)
             tensors[f"{layer.name}.pool"] = _shift_round(total, p.mult * 2.0**-p.shift, p.zp).astype(np.int8)
 
-    def _chunks(self, images: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+    def _run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         table = self.network.input_table
-        for n in range(0, len(images), self.batch):
-            tensors = {INPUT: table[np.arange(len(table)), images[n:n + self.batch]]}
-            for layer, weights in zip(self.subnet.layers, self._weights, strict=True):
-                self._layer(layer, weights, tensors)
-            yield tensors
+        tensors = {INPUT: table[np.arange(len(table)), images]}
+        for layer, weights in zip(self.subnet.layers, self._weights, strict=True):
+            self._layer(layer, weights, tensors)
+        return tensors
+
+    def _batches(self, images: np.ndarray) -> list[np.ndarray]:
+        return [images[n:n + self.batch] for n in range(0, len(images), self.batch)]
 
     def tensors(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Every tensor, int8 [N, height, width, channels], of images uint8 [N, height, width, channels]."""
-        parts = list(self._chunks(images))
+        parts = [self._run(x) for x in self._batches(images)]
         return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """int8 [N, classes]."""
-        return np.concatenate([t[self.subnet.output].reshape(-1, self.network.classes) for t in self._chunks(images)])
+        with ThreadPoolExecutor(self.threads) as pool:
+            parts = pool.map(lambda x: self._run(x)[self.subnet.output], self._batches(images))
+            return np.concatenate([p.reshape(-1, self.network.classes) for p in parts])
 
     def accuracy(self, images: np.ndarray, labels: np.ndarray) -> float:
         """Top-1 accuracy in percent; of equal logits the first wins."""

@@ -76,14 +76,14 @@ def integer_network(net: SuperNet, configs: dict[str, SubNetConfig], calibration
 
 
 def measure_network(net: SuperNet, network: Network, configs: dict[str, SubNetConfig], calibration: Tensor,
-                    images: np.ndarray, labels: np.ndarray) -> Network:
+                    images: np.ndarray, labels: np.ndarray, threads: int = 1) -> Network:
     """`network` with float and int8 accuracies on `images` uint8 [N, H, W, 3]; prints one line per SubNet."""
     pixels, classes = torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(labels).long()
     done = []
     for subnet in network.subnets:
         began, config = time.time(), configs[subnet.info.name]
         real = evaluate(net, config, running_statistics(net, config, calibration), pixels, classes)
-        exact = Interpreter(network, subnet.info.name).accuracy(images, labels)
+        exact = Interpreter(network, subnet.info.name, threads=threads).accuracy(images, labels)
         info = replace(subnet.info, accuracy_float=round(real, 2), accuracy_int8=round(exact, 2))
         done.append(replace(subnet, info=info))
         print(f"{info.name:>4} {info.macs / 1e6:6.2f} MMAC {info.weight_bytes / 1024:6.0f} KiB  float {real:.2f} %  "
@@ -107,7 +107,7 @@ def main(checkpoint: Annotated[Path, typer.Option(help="checkpoint.pt of nigiri.
          candidates: Annotated[int, typer.Option(help="random SubNets to choose from")] = 40,
          test_images: Annotated[int, typer.Option(help="test images that accuracy is measured on")] = 10_000,
          shipped: Annotated[int, typer.Option(help="test images to ship")] = 512,
-         threads: int = 1, seed: int = 1) -> None:
+         threads: Annotated[int, typer.Option(help="processor threads")] = 2, seed: int = 1) -> None:
     """Write a bundle and its test images; accuracy is of all `test_images`, SubNets are chosen on training images."""
     began = time.time()
     torch.set_num_threads(threads)
@@ -126,7 +126,7 @@ def main(checkpoint: Annotated[Path, typer.Option(help="checkpoint.pt of nigiri.
     pixels, labels = (t.numpy() for t in _split(data, cache, "test"))
     pixels = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
     test = np.sort(spread(torch.from_numpy(labels), test_images, seed).numpy())
-    network = measure_network(net, network, configs, calibration, pixels[test], labels[test])
+    network = measure_network(net, network, configs, calibration, pixels[test], labels[test], threads)
     facts = {"data": "CIFAR-10", "test_images": len(test), "seed": seed, "calibration_images": len(calibration),
              "selection_images": len(held), "candidates": len(measured), "shipped_images_seed": seed}
     bundle.save(out, network, get_config(config), facts)

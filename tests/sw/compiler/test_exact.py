@@ -87,6 +87,12 @@ def test_demo_network(demo, subnet):
         assert (engine.infer(subnet, images[0]).logits == tensors["fc"].reshape(-1)).all()
 
 
+def test_threads_and_batches_change_nothing(toy):
+    images = np.random.default_rng(0).integers(0, 256, (21, toy.height, toy.width, 3)).astype(np.uint8)
+    want = Interpreter(toy, "max", batch=21).logits(images)
+    assert (Interpreter(toy, "max", batch=4, threads=3).logits(images) == want).all()
+
+
 def test_large_sums_wrap_as_32_bits(toy):
     """A bias at the end of its range makes the sum wrap; the interpreter and the device agree."""
     layers = list(toy.subnet("min").layers)

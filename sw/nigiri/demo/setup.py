@@ -76,8 +76,8 @@ class Setup:
                                  "image_sha256": hashlib.sha256(self.compiled.image.tobytes()).hexdigest(),
                                  "subnets": [asdict(s) for s in self.work.subnets]}
         if self.device == "rtl":
-            generate = importlib.import_module("nigiri_hw.build.verilog").generate
-            facts["verilog_sha256"] = hashlib.sha256(generate(self.config).encode()).hexdigest()
+            verilog = importlib.import_module("nigiri_sim.source").verilog_of(self.config)
+            facts["verilog_sha256"] = hashlib.sha256(verilog.encode()).hexdigest()
             native = Path(str(importlib.import_module("nigiri_sim").__file__)).parent / "native"
             harness = b"".join(p.read_bytes() for p in sorted(native.iterdir()) if p.is_file())
             facts["harness_sha256"] = hashlib.sha256(harness).hexdigest()

@@ -57,9 +57,11 @@ class Bench:
 
 
 def random_requests(dice: random.Random, count: int) -> list[dict]:
-    offsets = [(dice.randrange(2000), 64 * dice.randrange(1, 30) - dice.randint(1, 15), 2**32 - 16) for _ in range(count)]
-    return [{"offset": dice.choice(choice), "count": dice.choice((1, 16, dice.randint(1, 16))), "kind": dice.choice(KINDS),
-             "dest": dice.randrange(2**20 - 16), "tag": dice.getrandbits(16)} for choice in offsets]
+    def one() -> dict:
+        offset = dice.choice((dice.randrange(2000), 64 * dice.randrange(1, 30) - dice.randint(1, 15), 2**32 - 16))
+        return {"offset": offset, "count": dice.choice((1, 16, dice.randint(1, 16))), "kind": dice.choice(KINDS),
+                "dest": dice.randrange(2**20 - 16), "tag": dice.getrandbits(16)}
+    return [one() for _ in range(count)]
 
 
 def expected_words(requests, bad=()) -> Counter:

@@ -19,7 +19,8 @@ def test_done_means_written(words, latency):
     config, m = small(), Module()
     m.submodules.sequencer = seq = Sequencer(config)
     m.submodules.dma = dma = WriteDMA(config)
-    m.d.comb += [dma.start.eq(seq.store_start), dma.offset.eq(seq.layer.mem_offset), dma.take.eq(seq.slot == Slot.STORE),
+    m.d.comb += [dma.start.eq(seq.store_start), dma.offset.eq(seq.layer.mem_offset),
+                 dma.take.eq(seq.slot == Slot.STORE),
                  seq.store_room.eq(dma.room), seq.store_busy.eq(dma.busy)]
 
     async def testbench(ctx):

@@ -45,7 +45,11 @@ class Accelerator(wiring.Component):
         m = Module()
         cfg = self.config
         m.domains.sync = ClockDomain()
-        m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(~self.aresetn)]
+        m.domains.plain = ClockDomain(reset_less=True)
+        # A registered reset: half the logic depends on it, and nothing of that should hang on a pin.
+        reset = Signal(init=1)
+        m.d.plain += reset.eq(~self.aresetn)
+        m.d.comb += [ClockSignal().eq(self.aclk), ClockSignal("plain").eq(self.aclk), ResetSignal().eq(reset)]
         layers = ceil_log2(cfg.layers)
 
         m.submodules.control = control = ControlRegisters(cfg)

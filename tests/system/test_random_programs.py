@@ -55,3 +55,23 @@ def test_residency_changes_no_result(rtl, seed):
     assert np.array_equal(with_cache, without)
     assert near.bytes_weights_dram + near.bytes_weights_pb == far.bytes_weights_dram
     assert far.bytes_weights_pb == 0
+
+
+@pytest.mark.verilator
+@pytest.mark.parametrize("memory", ["ddr3_z2", "ideal"])
+def test_programs_follow_each_other_without_reset(rtl, memory):
+    """The next program's registers are written while the hardware still remembers the previous one."""
+    config = get_config("tiny")
+    programs = [random_program(np.random.default_rng(seed), config) for seed in range(300, 312)]
+    golden, hardware = Driver(GoldenDevice(config)), Driver(rtl("tiny", memory))
+    window = max(p.image.size for p in programs)
+    for driver in (golden, hardware):
+        driver.reset()
+        driver.attach(window)
+    for seed, program in enumerate(programs, 300):
+        got = []
+        for driver in (golden, hardware):
+            driver.write(0, program.image)
+            driver.run(program.program_offset, program.n_descriptors)
+            got.append(driver.read(0, program.image.size))
+        assert np.array_equal(*got), f"seed {seed}: {program.description}"

@@ -84,6 +84,13 @@ class DescriptorQueue(wiring.Component):
             with m.If(pop):
                 m.d.sync += pointer.eq(pointer + 1)
         with m.If(self.start):
-            m.d.sync += [asked.eq(0), fetched.eq(0), run.eq(0), where.eq(self.offset), active.eq(1), end.eq(self.length)]
+            m.d.sync += [
+                asked.eq(0),
+                fetched.eq(0),
+                run.eq(0),
+                where.eq(self.offset),
+                active.eq(1),
+                end.eq(self.length),
+            ]
             m.d.sync += [p.eq(0) for p in present]
         return m

@@ -1,23 +1,20 @@
 """Requantisation: accumulators to int8, table activation, residual addition, clamp.
 
-Follows nigiri.spec.arith bit for bit.
+The arithmetic of a value is in requant_lane; here are the tile register, the queues and the schedule.
 """
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.descriptor import Flag
 from nigiri_hw.core.layer import descriptor_layout
-from nigiri_hw.lib.util import clamp8, delay, half_of, shift_round
+from nigiri_hw.core.requant_lane import LATENCY, RequantLane
+from nigiri_hw.lib.util import delay, half_of
 
 __all__ = ["LATENCY", "Requantiser"]
-
-LATENCY = 11
-"""Cycles from a group leaving the tile register to `valid`."""
 
 
 class Requantiser(wiring.Component):
@@ -120,42 +117,32 @@ class Requantiser(wiring.Component):
         m.d.sync += [use_table.eq((layer.flags & Flag.TABLE).any()), use_residual.eq(has_residual)]
 
         for n in range(g):
-            res_d = delay(m, res[n], 6, f"res{n}")
+            residual = delay(m, res[n], 6, f"res{n}")
             for c in range(8):
-                name = f"v{n}_{c}"
-                total = Signal(signed(32), name=f"{name}_total")
-                product = Signal(signed(49), name=f"{name}_product")
-                m.d.sync += [total.eq(tile[n][c] + bias[c]), product.eq(total * mult_1[c])]
-                rounded = shift_round(m, product, half_2[c], shift_2[c], f"{name}_rq")
-                value = Signal(signed(8), name=f"{name}_value")
-                m.d.sync += value.eq(clamp8(rounded + layer.zp_out))
-
-                m.submodules[f"table_{n}_{c}"] = table = Memory(shape=64, depth=32, init=[])
-                read, write = table.read_port(domain="comb"), table.write_port()
+                m.submodules[f"lane_{n}_{c}"] = lane = RequantLane()
                 m.d.comb += [
-                    write.en.eq(self.table_en),
-                    write.addr.eq(self.table_addr),
-                    write.data.eq(self.table_words),
-                    read.addr.eq(value[3:8]),
+                    lane.acc.eq(tile[n][c]),
+                    lane.bias.eq(bias[c]),
+                    lane.mult.eq(mult_1[c]),
+                    lane.half.eq(half_2[c]),
+                    lane.shift.eq(shift_2[c]),
+                    lane.zp_out.eq(layer.zp_out),
+                    lane.use_table.eq(use_table),
+                    lane.table_en.eq(self.table_en),
+                    lane.table_addr.eq(self.table_addr),
+                    lane.table_words.eq(self.table_words),
+                    lane.use_residual.eq(use_residual),
+                    lane.residual.eq(residual.word_select(c, 8)),
+                    lane.zp_y.eq(layer.zp_y),
+                    lane.zp_res.eq(layer.zp_res),
+                    lane.zp_sum.eq(layer.zp_sum),
+                    lane.mult_y.eq(layer.res_mult_y),
+                    lane.mult_r.eq(layer.res_mult_r),
+                    lane.res_half.eq(half_y),
+                    lane.res_shift.eq(layer.res_shift),
+                    lane.act_min.eq(layer.act_min),
+                    lane.act_max.eq(layer.act_max),
+                    self.pixels[n].word_select(c, 8).eq(lane.value),
                 ]
-                active = Signal(signed(8), name=f"{name}_active")
-                m.d.sync += active.eq(Mux(use_table, read.data.word_select(value[:3], 8), value))
-
-                own = Signal(signed(26), name=f"{name}_own")
-                other = Signal(signed(26), name=f"{name}_other")
-                both = Signal(signed(27), name=f"{name}_both")
-                m.d.sync += [
-                    own.eq((active - layer.zp_y) * layer.res_mult_y),
-                    other.eq((res_d.word_select(c, 8).as_signed() - layer.zp_res) * layer.res_mult_r),
-                    both.eq(own + other),
-                ]
-                summed = shift_round(m, both, half_y, layer.res_shift, f"{name}_rs")
-                plain = delay(m, active, 4, f"{name}_plain")
-                result = Signal(signed(8), name=f"{name}_result")
-                final = Mux(use_residual, clamp8(summed + layer.zp_sum), plain)
-                m.d.sync += result.eq(
-                    Mux(final < layer.act_min, layer.act_min, Mux(final > layer.act_max, layer.act_max, final))
-                )
-                m.d.comb += self.pixels[n].word_select(c, 8).eq(result)
         m.d.comb += self.valid.eq(delay(m, leave, LATENCY, "leave"))
         return m

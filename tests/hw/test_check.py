@@ -36,7 +36,8 @@ def spoil(dice: random.Random, config, d: dict[str, int]) -> dict[str, int]:
     for _ in range(dice.randint(1, 2)):
         name, values = dice.choice((
             ("magic", (0, 0x4F, 0x46)), ("opcode", (0, 4, 0x81, 255)), ("kernel", range(16)),
-            ("in_w", (0, 1024, 0xFFFF)), ("in_h", (0, 1024, 0x8000)), ("out_blocks", (0,)), ("layer", (config.layers, 0xFFFF)),
+            ("in_w", (0, 1024, 0xFFFF)), ("in_h", (0, 1024, 0x8000)), ("out_blocks", (0,)),
+            ("layer", (config.layers, 0xFFFF)),
             ("in_blocks", (0, 2, (config.db_words - 1) // max(1, d["kernel"] ** 2) + 1, config.db_words, 0xFFFF)),
             ("out_phase", range(config.banks)), ("flags", range(256)), ("in_base", range(1, 8)),
             ("out_base", range(1, 8)), ("length", (0, 1, 4, config.ab_words + 8, 2**32 - 8, config.ab_words - 1))))

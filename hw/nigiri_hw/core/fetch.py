@@ -76,7 +76,8 @@ class FetchUnit(wiring.Component):
         resident = Signal()
         merge = Signal()
         w_block, pb_block = Signal(32), Signal(22)
-        w_row, w_at, pb_row, pb_at, run_pb = Signal(32), Signal(32), Signal(20), Signal(20), Signal(20)
+        # Wide enough not to wrap: every address is compared with the window before it is used.
+        w_row, w_at, pb_row, pb_at, run_pb = Signal(49), Signal(49), Signal(20), Signal(20), Signal(20)
         joint_words = Signal(22)
         near, far = Signal(22), Signal(22)
 
@@ -129,7 +130,7 @@ class FetchUnit(wiring.Component):
             with m.Else():
                 m.next = "RUN"
 
-        run_at = Signal(32)
+        run_at = Signal(49)
         with m.FSM() as fsm:
             with m.State("IDLE"):
                 with m.If(self.start):

@@ -79,7 +79,8 @@ class FillEngine(wiring.Component):
         other = self.entry
         clash = other.valid & (other.base < e.pb_base + size) & (e.pb_base < other.base + other.size)
         ob, ib = Signal(16), Signal(16)
-        w_row, w_at, run_at, run_left, pb_at = Signal(32), Signal(32), Signal(32), Signal(22), Signal(20)
+        # Wide enough not to wrap: every address is compared with the window before it is used.
+        w_row, w_at, run_at, run_left, pb_at = Signal(34), Signal(34), Signal(34), Signal(22), Signal(20)
         chunk = Mux(run_left > CHUNK, CHUNK, run_left[:5])
         pending = Signal(7)
         asked, broken = Signal(), Signal()

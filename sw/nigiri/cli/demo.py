@@ -15,7 +15,7 @@ __all__ = ["demo"]
 
 
 def demo(
-        queries: Annotated[int, typer.Option(help="Queries in the stream.")] = 200,
+        queries: Annotated[int, typer.Option(help="Queries in the stream.")] = 160,
         config: Annotated[str, typer.Option(help="Configuration.")] = "pynq_z2",
         memory: Annotated[str, typer.Option(help="Memory setting; the board's when left out.")] = "",
         bundle: Annotated[str, typer.Option(help="Bundle file, or demo.")] = "demo",

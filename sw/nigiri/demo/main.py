@@ -36,7 +36,7 @@ __all__ = ["Options", "run"]
 class Options:
     """As the command line gives them; `accuracy` and `latency` replace every query's target when given."""
 
-    queries: int = 200
+    queries: int = 160
     goal: Any = "strict_accuracy"
     period: int = 8
     distance: Any = "vector"

@@ -27,8 +27,8 @@ class StreamSettings:
     seed: the same settings give the same stream.
     """
 
-    queries: int = 200
-    phase: int = 40
+    queries: int = 160
+    phase: int = 30
     levels: int = 4
     noise: float = 0.1
     load: float = 0.7

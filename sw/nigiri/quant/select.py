@@ -48,9 +48,9 @@ def measure_candidates(net: SuperNet, configs: list[SubNetConfig], calibration: 
 
 
 def pick(space: Space, candidates: list[Candidate], count: int) -> list[SubNetConfig]:
-    """`count` SubNets by rising cost: the ends, and between them the most accurate of each equal step of log cost.
+    """`count` SubNets by rising cost: the ends, and between them the most accurate at each of equal steps of log cost.
 
-    A step in which no candidate is more accurate than those picked before takes its best one all the same.
+    Candidates within half a step of the ends are not taken; a step without candidates takes the nearest one.
     Raises QuantisationError when there are fewer candidates than needed.
     """
     if count < 2 or len(candidates) < count - 2:
@@ -58,11 +58,10 @@ def pick(space: Space, candidates: list[Candidate], count: int) -> list[SubNetCo
                                 f"not {len(candidates)} candidates: raise --candidates")
     low, high = (math.log(space.cost(c)[0]) for c in (space.smallest(), space.largest()))
     left, chosen = list(candidates), []
-    steps = count - 2
-    for n in range(steps):
-        ends = [low + (high - low) * x / steps for x in (n, n + 1)]
-        inside = [c for c in left if ends[0] <= math.log(c.macs) <= ends[1]]
-        middle = sum(ends) / 2
+    step = (high - low) / (count - 1)
+    for n in range(1, count - 1):
+        middle = low + n * step
+        inside = [c for c in left if abs(math.log(c.macs) - middle) <= step / 2]
         near = sorted(left, key=lambda c: abs(math.log(c.macs) - middle))[:1]
         best = max(inside or near, key=lambda c: (c.accuracy, -c.macs))
         left.remove(best)

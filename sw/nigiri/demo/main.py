@@ -38,8 +38,8 @@ class Options:
 
     queries: int = 160
     goal: Any = "strict_accuracy"
-    period: int = 8
-    distance: Any = "vector"
+    period: int = 4
+    distance: Any = "saving"
     subgraphs: int = 16
     accuracy: float | None = None
     latency: float | None = None

@@ -25,9 +25,9 @@ class SushiSched:
     SubGraph for the next ones is chosen:
 
     * distance "vector": the one nearest to the average, in the Euclidean norm.
-    * distance "saving": the one that would have saved most on the last `period` queries; cycles first, and among
-      those within `slack` of the most cycles, the one that leaves the fewest bytes to fetch.  What a change has to
-      load counts as bytes to fetch, so that a change that does not pay for itself is not made.
+    * distance "saving": the one with which the last `period` queries would have cost least.  Cost is their cycles, and
+      with a weight of `bytes_weight` the weight bytes they fetch, both relative to an empty cache.  What a change has
+      to load counts as fetched, spread over `horizon` periods, so that a change that does not pay is not made.
 
     Parameters
     ----------
@@ -35,22 +35,26 @@ class SushiSched:
     period: Q, queries between two decisions.
     initial: column cached before the first query, 0 for the empty cache; None takes the state-unaware choice, what a
         fixed cache would hold.
+    bytes_weight, horizon: of distance "saving".
     on_miss: "raise" an UnreachableAccuracy or UnreachableLatency, or serve the "best" there is.
     """
 
     def __init__(self, goal: Goal = "strict_accuracy", *, period: int = 8, distance: Distance = "vector",
-                 initial: int | None = None, on_miss: OnMiss = "raise", slack: float = 0.002) -> None:
+                 initial: int | None = None, on_miss: OnMiss = "raise", bytes_weight: float = 0.02,
+                 horizon: float = 3.0) -> None:
         check(goal, on_miss)
         if period < 1:
             raise SchedulerError(f"period must be at least 1 query, not {period}")
         if distance not in ("vector", "saving"):
             raise SchedulerError(f"distance must be 'vector' or 'saving', not {distance!r}")
-        if not 0 <= slack < 1:
-            raise SchedulerError(f"slack must be at least 0 and below 1, not {slack}")
+        if bytes_weight < 0 or horizon <= 0:
+            raise SchedulerError(f"bytes_weight must not be negative and horizon must be positive, not "
+                                 f"{bytes_weight} and {horizon}")
         self.name = "sushi"
         self.goal: Goal = goal
         self.on_miss: OnMiss = on_miss
-        self.period, self.distance, self.initial, self.slack = period, distance, initial, slack
+        self.period, self.distance, self.initial = period, distance, initial
+        self.bytes_weight, self.horizon = bytes_weight, horizon
         self._recent: deque[int] = deque(maxlen=period)
         self._served = 0
 
@@ -83,6 +87,6 @@ class SushiSched:
         cycles = table.cycles[recent].sum(axis=0)
         nets = sum(words(table.subnets[i].boxes) for i in recent)
         load = np.array([0 if j == cached else words(c.boxes) for j, c in enumerate(table.subgraphs)])
-        fetched = nets - table.hits[recent].sum(axis=0) + load
-        close = np.flatnonzero(cycles <= cycles.min() * (1 + self.slack))
-        return int(min(close, key=lambda j: (fetched[j], cycles[j], j != cached)))
+        fetched = nets - table.hits[recent].sum(axis=0) + load / self.horizon
+        cost = cycles / cycles[0] + self.bytes_weight * fetched / nets
+        return int(min(range(len(cost)), key=lambda j: (cost[j], j != cached)))

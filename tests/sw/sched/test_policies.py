@@ -106,7 +106,7 @@ def test_average_forgets_what_is_older_than_the_period():
 
 def test_saving_does_not_load_what_saves_nothing():
     nothing = hand([[10, 10, 10], [20, 19, 19], [30, 29, 29]])
-    flat = decisions(SushiSched(period=1, distance="saving", initial=0, slack=0.5), [0] * 3, nothing)
+    flat = decisions(SushiSched(period=1, distance="saving", initial=0, horizon=1), [0] * 3, nothing)
     assert [load for _, load in flat] == [None] * 3
     even = hand([[10, 9, 9], [20, 19, 19], [30, 29, 29]])
     got = decisions(SushiSched(period=4, distance="saving", initial=0), [91] * 40, even)
@@ -124,7 +124,8 @@ def test_start_forgets():
     (lambda: NoCache(on_miss="skip"), r"^on_miss must be 'raise' or 'best', not 'skip'$"),
     (lambda: SushiSched(period=0), r"^period must be at least 1 query, not 0$"),
     (lambda: SushiSched(distance="x"), r"^distance must be 'vector' or 'saving', not 'x'$"),
-    (lambda: SushiSched(slack=1), r"^slack must be at least 0 and below 1, not 1$"),
+    (lambda: SushiSched(horizon=0),
+     r"^bytes_weight must not be negative and horizon must be positive, not 0\.02 and 0$"),
     (lambda: SushiSched(initial=7).start(TABLE), r"^initial must be between 0 and 2, not 7$"),
     (lambda: FixedCache(column=3).start(TABLE), r"^column must be between 0 and 2, not 3$"),
 ])

@@ -29,7 +29,7 @@ VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "
                    "--output-split", "20000", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-Wno-MULTIDRIVEN")
 COMPILER_FLAGS = ("-std=gnu++20", "-march=native", "-fPIC", "-w", "-DVL_USER_FATAL", "-DVERILATOR=1", "-DVM_SC=0",
                   "-DVM_COVERAGE=0", "-DVM_TIMING=0")
-FAST, SLOW = "-O3", "-O1"
+FAST, SLOW = "-O3", "-O0"
 JOBS = min(2, os.cpu_count() or 1)
 
 

@@ -67,8 +67,8 @@ class RtlDevice:
         kind = _trace_format(trace)
         self.memory = SimulatedMemory(dram_bytes, dram_base)
         if verilog is None:
-            from nigiri_hw.build.verilog import generate
-            verilog = generate(config)
+            from nigiri_sim.source import verilog_of
+            verilog = verilog_of(config)
         self.config = config
         self.setting = memory or default_memory(config)
         self.cycle_limit = cycle_limit

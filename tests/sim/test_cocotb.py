@@ -3,8 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from nigiri.spec.config import get_config
+from nigiri_hw.build.verilog import module_name
 from nigiri_sim.cocotb_runner import id_wrapper, run_bench
 from nigiri_sim.errors import SimulationError
+from nigiri_sim.source import verilog_of
 
 HERE = Path(__file__).parent
 pytestmark = pytest.mark.verilator
@@ -20,3 +23,9 @@ def test_stub(tmp_path):
 def test_a_failing_bench_is_noticed(tmp_path):
     with pytest.raises(SimulationError, match=r"(?s)^1 of 1 tests of bench_fails.py failed.*planted failure"):
         run_bench(STUB, top="bench", bench=HERE / "bench_fails.py", results=tmp_path, defines=DEFINES)
+
+def test_accelerator(tmp_path):
+    config = get_config("tiny")
+    verilog = verilog_of(config) + id_wrapper(module_name(config), config.ports, config.port_bits)
+    assert run_bench(verilog, top="bench", bench=HERE / "bench_axi.py", results=tmp_path,
+                     parameters={"BENCH_CONFIG": config.name}) == 10

@@ -73,7 +73,8 @@ class Simulation {
     }
     top_->aresetn = 1;
     for (Port& p : ports_) p.drive(now_);
-    settle();
+    // A master may raise valid only after an edge that sees aresetn high.
+    for (unsigned i = 0; i < 2; ++i) step();
   }
 
   bool run(uint64_t cycles) {

@@ -56,6 +56,8 @@ class Driver:
         self.base = 0
         self.window_bytes = 0
         self._check_identity()
+        # Hardware clears its tables after power-on, and takes no program before.
+        device.wait(Status.RESETTING, 10.0)
 
     # registers
 

@@ -1,0 +1,73 @@
+"""Verilog of a configuration: hierarchy kept, ports named for Vivado's IP packager."""
+import re
+from functools import cache
+
+from amaranth.back import rtlil
+from amaranth.hdl import Value
+from amaranth.hdl._ir import PortDirection
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+from nigiri.spec.config import AcceleratorConfig
+from nigiri_hw.top import Accelerator
+
+__all__ = ["flat_ports", "generate", "module_name", "share_modules", "to_verilog"]
+
+MODULE = re.compile(r"(?:^attribute [^\n]*\n)*^module (\\\S+)\n(.*?)^end\n", re.S | re.M)
+CELL = re.compile(r"^  cell (\\\S+) ", re.M)
+MEMINIT = re.compile(r"^  cell \$meminit_v2 .*?^  end\n", re.S | re.M)
+
+
+def module_name(config: AcceleratorConfig) -> str:
+    """Name of the top-level module."""
+    return f"nigiri_{config.name}"
+
+
+def flat_ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]:
+    """Every port under its AMBA name: ``m0_axi_r`` and ``m0_axi_w`` both give ``m0_axi_...``."""
+    ports: dict[str, tuple[Value, PortDirection]] = {}
+    for path, member, value in component.signature.flatten(component):
+        direction = PortDirection.Input if member.flow is In else PortDirection.Output
+        name = re.sub(r"_axi_[rw]_", "_axi_", "_".join(map(str, path)))
+        if name in ports:
+            raise ValueError(f"two ports are called {name!r}")
+        ports[name] = (Value.cast(value), direction)
+    return ports
+
+
+def share_modules(text: str) -> str:
+    """RTLIL with each set of identical modules replaced by its first one.
+
+    Amaranth writes a module per instance; shared ones make the hierarchy readable, and simulation smaller and faster.
+    """
+    while True:
+        first: dict[str, str] = {}
+        renamed: dict[str, str] = {}
+        for match in MODULE.finditer(text):
+            name, body = match[1], match[2]
+            if body in first:
+                renamed[name] = first[body]
+            else:
+                first[body] = name
+        if not renamed:
+            return text
+        text = MODULE.sub(lambda match: "" if match[1] in renamed else match[0], text)
+        text = CELL.sub(lambda match: f"  cell {renamed.get(match[1], match[1])} ", text)
+
+
+def to_verilog(text: str) -> str:
+    """Verilog of RTLIL text, without initial contents of memories: none needs them, and they are most of the lines."""
+    from amaranth._toolchain.yosys import find_yosys
+    yosys = find_yosys(lambda ver: ver >= (0, 40))
+    script = [f"read_rtlil <<rtlil\n{share_modules(MEMINIT.sub('', text))}\nrtlil", "proc -nomux -norom", "memory_collect",
+              "write_verilog -norename"]
+    # Yosys always warns that some processes cannot be written as Verilog; Amaranth writes only those that can.
+    return yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
+
+
+@cache
+def generate(config: AcceleratorConfig) -> str:
+    """Verilog text of the accelerator; the same text every time for the same configuration and Yosys."""
+    top = Accelerator(config)
+    text = rtlil.convert(top, name=module_name(config), ports=flat_ports(top), emit_src=False)
+    return to_verilog(text)

@@ -1,4 +1,5 @@
 """Verilog of a configuration: hierarchy kept, ports named for Vivado's IP packager."""
+
 import re
 from functools import cache
 
@@ -40,27 +41,34 @@ def share_modules(text: str) -> str:
 
     Amaranth writes a module per instance; shared ones make the hierarchy readable, and simulation smaller and faster.
     """
-    while True:
-        first: dict[str, str] = {}
-        renamed: dict[str, str] = {}
-        for match in MODULE.finditer(text):
-            name, body = match[1], match[2]
-            if body in first:
-                renamed[name] = first[body]
-            else:
-                first[body] = name
-        if not renamed:
-            return text
-        text = MODULE.sub(lambda match: "" if match[1] in renamed else match[0], text)
-        text = CELL.sub(lambda match: f"  cell {renamed.get(match[1], match[1])} ", text)
+    while renamed := _doubles(text):
+        text = _replace(text, renamed)
+    return text
+
+
+def _doubles(text: str) -> dict[str, str]:
+    """Module name -> name of the first module with the same body, for all but the first."""
+    first: dict[str, str] = {}
+    return {m[1]: first[m[2]] for m in MODULE.finditer(text) if first.setdefault(m[2], m[1]) != m[1]}
+
+
+def _replace(text: str, renamed: dict[str, str]) -> str:
+    """RTLIL without the modules in `renamed`, their instances renamed."""
+    text = MODULE.sub(lambda m: "" if m[1] in renamed else m[0], text)
+    return CELL.sub(lambda m: f"  cell {renamed.get(m[1], m[1])} ", text)
 
 
 def to_verilog(text: str) -> str:
     """Verilog of RTLIL text, without initial contents of memories: none needs them, and they are most of the lines."""
     from amaranth._toolchain.yosys import find_yosys
+
     yosys = find_yosys(lambda ver: ver >= (0, 40))
-    script = [f"read_rtlil <<rtlil\n{share_modules(MEMINIT.sub('', text))}\nrtlil", "proc -nomux -norom", "memory_collect",
-              "write_verilog -norename"]
+    script = [
+        f"read_rtlil <<rtlil\n{share_modules(MEMINIT.sub('', text))}\nrtlil",
+        "proc -nomux -norom",
+        "memory_collect",
+        "write_verilog -norename",
+    ]
     # Yosys always warns that some processes cannot be written as Verilog; Amaranth writes only those that can.
     return yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
 

@@ -22,6 +22,7 @@ from nigiri.supernet.calibrate import evaluate, running_statistics
 from nigiri.supernet.data import augment, load_split, normalise
 from nigiri.supernet.model import ElasticConv, SuperNet
 from nigiri.supernet.space import CIFAR
+from nigiri.supernet.weights import load_weights, save_weights
 
 __all__ = ["train"]
 
@@ -54,6 +55,8 @@ def train(
     threads: int,
     seed: int,
     fast: bool,
+    init: Path | None = None,
+    first: int = 0,
 ) -> None:
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(threads)
@@ -68,7 +71,10 @@ def train(
     ]
     opt = torch.optim.SGD(groups, lr=peak, momentum=0.9, nesterov=True)
     rng, gen = random.Random(seed), torch.Generator().manual_seed(seed)
-    steps, first = len(labels) // batch, 0
+    steps = len(labels) // batch
+    if init is not None:
+        load_weights(net, init)
+    rng.seed(seed + first)
     state, log = out / "checkpoint.pt", out / "log.jsonl"
     if state.exists():
         saved = torch.load(state, weights_only=True)
@@ -106,6 +112,7 @@ def train(
                     flush=True,
                 )
         rng.seed(seed + epoch + 1)
+        save_weights(net, out / "weights.npz")
         torch.save(
             {"net": net.state_dict(), "opt": opt.state_dict(), "gen": gen.get_state(), "epoch": epoch + 1}, state
         )
@@ -139,9 +146,11 @@ def main(
     threads: int = 2,
     seed: int = 1,
     fast: bool = True,
+    init: Annotated[Path | None, typer.Option(help="start from these float weights (.npz)")] = None,
+    first: Annotated[int, typer.Option(help="epoch of the schedule to start at")] = 0,
 ) -> None:
     """Train the shipped CIFAR-10 SuperNet; each student sees one in `students` images of a batch."""
-    train(data, out, epochs, batch, peak, decay, randoms, students, hole, threads, seed, fast)
+    train(data, out, epochs, batch, peak, decay, randoms, students, hole, threads, seed, fast, init, first)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ TITLES = {
             "(`nigiri demo`):",
     "bench": "One inference on the simulated RTL (`nigiri bench network`):",
     "subnets": "The SubNets of the shipped CIFAR-10 SuperNet, all from the same weight bytes; accuracy on the 10,000 "
-               "test images (`nigiri info`):",
+               "test images of CIFAR-10 (JPEG) (`nigiri info`):",
 }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import sys
 from pathlib import Path
 
 import torch
@@ -15,6 +17,8 @@ NHWC = (0, 2, 3, 1)
 
 @functools.cache
 def kernels():
+    # torch looks for ninja on PATH; the package puts it beside this interpreter.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return load(
         "nigiri_fastcpu",
         [str(Path(__file__).with_suffix(".cpp"))],

@@ -49,7 +49,7 @@ def _conv(network: Network, subnet: SubNet, layer: Layer, at: dict[str, Tensor],
          "in_base": source.base, "in_stride": source.stride, "in_phase": source.phase,
          "mem_offset": s.offset, "w_taps": s.taps, "w_blocks": s.in_blocks,
          "param_offset": base + constants.params[key], "zp_in": layer.zp_in, "zp_out": layer.zp_out,
-         "act_min": layer.act_min, "act_max": layer.act_max}
+         "act_min": layer.act_min, "act_max": layer.act_max, "out_h": network.out_side(layer)[0]}
     flags = Flag.DEPTHWISE * s.depthwise | Flag.STRIDE2 * (s.stride == 2)
     if layer.table is not None:
         flags |= Flag.TABLE
@@ -99,9 +99,9 @@ def emit(network: Network, subnet: SubNet, config: AcceleratorConfig, constants:
     for layer in subnet.layers:
         d = _conv(network, subnet, layer, at, constants, constants_base)
         need = 1 + d["in_blocks"] * descriptor.taps(d)
-        if need > config.db_words:
+        if need > config.ring_words:
             raise DynamicBufferError(f"SubNet {subnet.info.name}, layer {layer.name}: one output block needs {need} "
-                                     f"words of dynamic buffer, configuration {config.name!r} has {config.db_words}: "
+                                     f"words of dynamic buffer, configuration {config.name!r} has {config.ring_words}: "
                                      f"choose a larger configuration")
         lines.append(d)
         if dump:

@@ -1,7 +1,8 @@
 """The compiler's view of a network: SuperNet layers that own weights, and SubNets that are lists of layers over them.
 
 A tensor is named after the layer that writes it; the pooled tensor of layer "head" is "head.pool"; the image
-is "input".
+is "input".  A first layer with few channels may be *folded*: the input tensor then holds, per output pixel of a
+convolution of `Fold.kernel` and `Fold.stride`, all values under the kernel as channels, and the layer is a 1 x 1 one.
 """
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ import numpy as np
 from nigiri.compiler.errors import GraphError
 from nigiri.spec.descriptor import MAX_SIDE
 
-__all__ = ["INPUT", "Layer", "Network", "Pool", "Residual", "SubNet", "SubNetInfo", "SuperLayer", "blocks"]
+__all__ = ["INPUT", "Fold", "Layer", "Network", "Pool", "Residual", "Scale", "SubNet", "SubNetInfo", "SuperLayer", "blocks"]
 
 INPUT = "input"
 
@@ -28,6 +29,9 @@ class SuperLayer:
     """A weight tensor of the SuperNet at its largest: int8 [cout, 1 if depthwise else cin, kernel, kernel].
 
     `id` is its entry in the residency table, `offset` its first 64-byte word in the weight image.
+    maximum: the layer is a maximum pool; its weights are zeros that nobody uses.
+    shared: only one block of 8 output channels is stored and serves layers of any number of channels (depthwise and
+    maximum only: average pools, and the identity that a channel scale rides on).
     """
 
     id: int
@@ -37,7 +41,14 @@ class SuperLayer:
     kernel: int
     stride: int = 1
     depthwise: bool = False
+    maximum: bool = False
+    shared: bool = False
     offset: int = 0
+
+    @property
+    def own_block(self) -> bool:
+        """Whether an output block reads the input block of its own number only."""
+        return self.depthwise or self.maximum
 
     @property
     def out_blocks(self) -> int:
@@ -46,7 +57,7 @@ class SuperLayer:
     @property
     def in_blocks(self) -> int:
         """Input blocks stored per output block."""
-        return 1 if self.depthwise else blocks(self.cin)
+        return 1 if self.own_block else blocks(self.cin)
 
     @property
     def taps(self) -> int:
@@ -68,6 +79,19 @@ class Residual:
     shift: int
     zp_y: int
     zp_res: int
+    zp_sum: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """Multiplication by a gate per channel (squeeze-and-excite): `source` is a tensor of 1 x 1 pixels whose codes
+    -128..127 stand for 0..255.  v = clamp(round((v - zp_y) * factor / 2**shift) + zp_sum), factor = (code + 128) *
+    mult / 2**8, see :func:`nigiri.spec.arith.scale_factor`."""
+
+    source: str
+    mult: int
+    shift: int
+    zp_y: int
     zp_sum: int
 
 
@@ -107,7 +131,14 @@ class Layer:
     act_max: int = 127
     table: np.ndarray | None = None
     residual: Residual | None = None
+    scale: Scale | None = None
     pool: Pool | None = None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Every tensor that the layer reads."""
+        more = (x.source for x in (self.residual, self.scale) if x)
+        return (self.source, *more)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,14 +155,26 @@ class SubNetInfo:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SubNet:
+    """`height`, `width`: of the image; 0 means the network's own."""
+
     info: SubNetInfo
     layers: tuple[Layer, ...]
+    height: int = 0
+    width: int = 0
 
     @property
     def output(self) -> str:
         """Name of the tensor that holds the logits."""
         last = self.layers[-1]
         return f"{last.name}.pool" if last.pool else last.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fold:
+    """How the image is folded: channel (row of the kernel * kernel + column) * channels + image channel."""
+
+    kernel: int
+    stride: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -152,6 +195,18 @@ class Network:
     layers: tuple[SuperLayer, ...]
     weights: np.ndarray
     subnets: tuple[SubNet, ...]
+    fold: Fold | None = None
+
+    def image_side(self, subnet: SubNet) -> tuple[int, int]:
+        """(height, width) of the image that a SubNet takes."""
+        return subnet.height or self.height, subnet.width or self.width
+
+    def input_shape(self, subnet: SubNet) -> tuple[int, int, int]:
+        """(channels, height, width) of the input tensor: the image, folded if the network says so."""
+        height, width = self.image_side(subnet)
+        if self.fold is None:
+            return self.channels, height, width
+        return (self.channels * self.fold.kernel ** 2, -(-height // self.fold.stride), -(-width // self.fold.stride))
 
     def subnet(self, name: str) -> SubNet:
         """The SubNet called `name`; GraphError lists those that exist."""
@@ -195,7 +250,7 @@ class Network:
             raise GraphError("all SubNets must read the image with the same stride: it has one pixel order")
 
     def _problems(self, subnet: SubNet) -> Iterator[str]:
-        shapes: dict[str, tuple[int, int, int]] = {INPUT: (self.channels, self.height, self.width)}
+        shapes: dict[str, tuple[int, int, int]] = {INPUT: self.input_shape(subnet)}
         strides: dict[str, int] = {}
         if not subnet.layers:
             yield "must have at least one layer"
@@ -203,13 +258,16 @@ class Network:
             if not 0 <= layer.weights < len(self.layers):
                 yield f"layer {layer.name}: SuperNet layer {layer.weights} does not exist"
             s = self.super_layer(layer)
-            if not (1 <= layer.cout <= s.cout and 1 <= layer.cin <= s.cin and layer.kernel <= s.kernel):
+            inside = s.shared or (layer.cout <= s.cout and layer.cin <= s.cin)
+            if not (inside and 1 <= layer.cout and 1 <= layer.cin and layer.kernel <= s.kernel):
                 yield (f"layer {layer.name}: {layer.cin} -> {layer.cout} channels, kernel {layer.kernel} "
                        f"are not a part of {s.name}")
-            if s.stride not in (1, 2) or layer.kernel not in ((3, 5, 7) if s.depthwise else (1, 3, 5, 7)):
+            if s.shared and not s.own_block:
+                yield f"layer {layer.name}: only depthwise and maximum layers can share their words"
+            if s.stride not in (1, 2) or layer.kernel not in ((3, 5, 7) if s.maximum else (1, 3, 5, 7)):
                 yield f"layer {layer.name}: kernel {layer.kernel} with stride {s.stride} is not supported"
-            if s.depthwise and layer.cin != layer.cout:
-                yield (f"layer {layer.name}: a depthwise layer must have as many outputs as inputs, "
+            if s.own_block and layer.cin != layer.cout:
+                yield (f"layer {layer.name}: a depthwise or maximum layer must have as many outputs as inputs, "
                        f"not {layer.cin} -> {layer.cout}")
             if max(layer.height, layer.width) > MAX_SIDE:
                 yield f"layer {layer.name}: image {layer.width} x {layer.height} is larger than {MAX_SIDE}"
@@ -229,6 +287,11 @@ class Network:
                     yield f"layer {layer.name}: residual {layer.residual.source} does not have the shape of the result"
                 if strides.setdefault(layer.residual.source, 1) != 1:
                     yield f"layer {layer.name}: residual {layer.residual.source} is also read with stride 2"
+            if layer.scale:
+                if shapes.get(layer.scale.source) != (layer.cout, 1, 1):
+                    yield f"layer {layer.name}: scale {layer.scale.source} must have {layer.cout} channels of one pixel"
+                if layer.residual:
+                    yield f"layer {layer.name}: a scale and a residual exclude each other"
             if layer.name in shapes:
                 yield f"layer {layer.name}: the name is taken"
             shapes[layer.name] = shape

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["add_residual", "lookup", "requantise", "shift_round", "wrap32"]
+__all__ = ["add_residual", "lookup", "requantise", "scale_factor", "shift_round", "wrap32"]
 
 
 def wrap32(x: np.ndarray) -> np.ndarray:
@@ -25,7 +25,12 @@ def requantise(acc: np.ndarray, bias: np.ndarray | int, mult: np.ndarray | int, 
     return np.clip(shift_round(scaled, shift) + zp, -128, 127)
 
 
-def add_residual(y: np.ndarray, r: np.ndarray, *, mult_y: int, mult_r: int, shift: int, zp_y: int, zp_res: int,
+def scale_factor(codes: np.ndarray, mult: int) -> np.ndarray:
+    """Multiplier of each channel under a channel scale: int8 codes for 0..255, `mult` 16 bits, rounded by 2**8."""
+    return ((np.asarray(codes, np.int64) + 128) * mult + 128) >> 8
+
+
+def add_residual(y: np.ndarray, r: np.ndarray, *, mult_y: int | np.ndarray, mult_r: int, shift: int, zp_y: int, zp_res: int,
                  zp_sum: int) -> np.ndarray:
     """int8 sums, as int64, of two int8 tensors of different scales."""
     total = (np.asarray(y, np.int64) - zp_y) * mult_y + (np.asarray(r, np.int64) - zp_res) * mult_r

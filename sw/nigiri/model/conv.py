@@ -8,7 +8,7 @@ import numpy as np
 
 from nigiri.spec.layout import ROWS, SLOT_OFFSETS, tap_order
 
-__all__ = ["dense", "depthwise", "out_side", "pad"]
+__all__ = ["dense", "depthwise", "maximum", "out_side", "pad", "rows"]
 
 _CHUNK = 1 << 24
 """Values converted to floating point at a time: bounds the working memory of absurdly large images."""
@@ -64,3 +64,31 @@ def depthwise(x: np.ndarray, weights: np.ndarray, kernel: int, stride: int, zp: 
             if abs(dx) <= r:
                 acc += _shifted(padded, r, dy, dx, oh, ow, stride) * weights[row, slot].astype(np.int32)
     return acc.astype(np.int64)
+
+
+def maximum(x: np.ndarray, kernel: int, stride: int, zp: int) -> np.ndarray:
+    """int64 [n, oh, ow, channels]: the largest value of int8 `x` under the kernel, padding included."""
+    n, h, w, c = x.shape
+    oh, ow, r = out_side(h, stride), out_side(w, stride), kernel // 2
+    padded = pad(x, r, zp)
+    out = np.full((n, oh, ow, c), -128, np.int8)
+    for dy, dx in tap_order(kernel):
+        np.maximum(out, _shifted(padded, r, dy, dx, oh, ow, stride), out=out)
+    return out.astype(np.int64)
+
+
+def rows(x: np.ndarray, y_first: int, out_h: int, radius: int, stride: int, zp: int) -> tuple[np.ndarray, int]:
+    """(image, first): `x` without the rows that a band of `out_h` output rows does not see, and with rows of `zp` below
+    if the band goes on there; the band's first output row is row `first` of the image's map.
+
+    Rows above the image are the convolution's own padding, so nothing is cut at the top closer than that.
+    """
+    height = x.shape[1]
+    top = max(0, y_first * stride - radius - (radius & 1) * (stride - 1))
+    top -= top % stride
+    bottom = stride * (y_first + out_h)
+    part = x[:, top:max(top, min(height, bottom + radius))]
+    missing = stride * (y_first + out_h) - (top + part.shape[1])
+    if missing > 0:
+        part = np.concatenate([part, np.full((len(x), missing, *x.shape[2:]), zp, x.dtype)], axis=1)
+    return part, y_first - top // stride

@@ -82,13 +82,15 @@ class Machine:
         stride = 2 if d["flags"] & Flag.STRIDE2 else 1
         h, w = d["in_h"], d["in_w"]
         pixels = tensors.polyphase(h, w, d["in_phase"]) if stride == 2 else tensors.plain(h, w)
-        oh, ow = conv.out_side(h, stride), conv.out_side(w, stride)
+        oh, ow = d["out_h"], conv.out_side(w, stride)
+        # in_base lies under the first output row; the tensor's own first row is y_first rows earlier.
+        pixels = pixels - d["y_first"] * ow
         step = max(1, min(_CHUNK_WORDS // (1 + d["in_blocks"] * descriptor.taps(d)), _CHUNK_VALUES // (8 * h * w)))
         for first in range(0, d["out_blocks"], step):
             blocks = range(first, min(first + step, d["out_blocks"]))
             params, weights = self._fetch(window, d, blocks)
-            acc = self._accumulate(d, blocks, pixels, stride, weights)
-            v = arith.requantise(acc.reshape(oh, ow, -1), params["bias"], params["mult"], params["shift"] & 63,
+            acc = self._accumulate(d, blocks, pixels, stride, weights)[0]
+            v = arith.requantise(acc, params["bias"], params["mult"], params["shift"] & 63,
                                  d["zp_out"])
             self._finish(d, blocks, v, table)
 
@@ -115,24 +117,37 @@ class Machine:
     def _accumulate(self, d: dict[str, int], blocks: range, pixels: np.ndarray, stride: int,
                     weights: np.ndarray) -> np.ndarray:
         """Exact sums [1, oh, ow, 8 * blocks]; requantisation wraps them."""
-        depthwise = bool(d["flags"] & Flag.DEPTHWISE)
-        source = blocks if depthwise else range(d["in_blocks"])
+        depthwise, maximum = bool(d["flags"] & Flag.DEPTHWISE), bool(d["flags"] & Flag.MAXIMUM)
+        source = blocks if depthwise or maximum else range(d["in_blocks"])
         x = tensors.load(self.ab, d["in_base"], d["in_stride"], source, pixels)[None]
+        # The convolutions compute the maps that belong to whole images; a band is rows of a taller one.
+        x, first = conv.rows(x, d["y_first"], d["out_h"], d["kernel"] // 2, stride, d["zp_in"])
         taps = weights.shape[2]
-        if depthwise:
+        if maximum:
+            acc = conv.maximum(x, d["kernel"], stride, d["zp_in"])
+        elif depthwise:
             w = weights[:, 0].transpose(1, 3, 0, 2).reshape(taps, 8, -1)
-            return conv.depthwise(x, w, d["kernel"], stride, d["zp_in"])
-        w = weights.transpose(2, 1, 4, 0, 3).reshape(taps, 8 * d["in_blocks"], -1)
-        return conv.dense(x, w, d["kernel"], stride, d["zp_in"])
+            acc = conv.depthwise(x, w, d["kernel"], stride, d["zp_in"])
+        else:
+            w = weights.transpose(2, 1, 4, 0, 3).reshape(taps, 8 * d["in_blocks"], -1)
+            acc = conv.dense(x, w, d["kernel"], stride, d["zp_in"])
+        return acc[:, first:first + d["out_h"]]
 
     def _finish(self, d: dict[str, int], blocks: range, v: np.ndarray, table: np.ndarray | None) -> None:
         """Everything after requantisation, on v [oh, ow, 8 * blocks]."""
         oh, ow, _ = v.shape
         if table is not None:
             v = arith.lookup(table, v)
-        if d["flags"] & Flag.RESIDUAL:
-            r = tensors.load(self.ab, d["res_base"], d["res_stride"], blocks, tensors.plain(oh, ow))
-            v = arith.add_residual(v, r, mult_y=d["res_mult_y"], mult_r=d["res_mult_r"], shift=d["res_shift"],
+        if d["flags"] & (Flag.RESIDUAL | Flag.SCALE):
+            mult_y, mult_r, r = np.asarray(d["res_mult_y"]), d["res_mult_r"], np.zeros_like(v)
+            if d["flags"] & Flag.SCALE:
+                codes = tensors.load(self.ab, d["scale_base"], 1, blocks, np.zeros((1, 1), np.int64))
+                mult_y = arith.scale_factor(codes.reshape(-1), d["res_mult_y"])
+            if d["flags"] & Flag.RESIDUAL:
+                r = tensors.load(self.ab, d["res_base"], d["res_stride"], blocks, tensors.plain(oh, ow))
+            else:
+                mult_r = 0
+            v = arith.add_residual(v, r, mult_y=mult_y, mult_r=mult_r, shift=d["res_shift"],
                                    zp_y=d["zp_y"], zp_res=d["zp_res"], zp_sum=d["zp_sum"])
         # clamp(v, low, high) takes the upper bound first, then the lower: low wins where they cross
         v = np.maximum(np.minimum(v, d["act_max"]), d["act_min"])

@@ -148,10 +148,10 @@ class _Generator:
         ib = 1 if depthwise else source.blocks
         d: dict[str, int] = {"opcode": Opcode.CONV, "kernel": kernel, "in_w": source.w, "in_h": source.h,
                              "out_blocks": blocks, "in_blocks": ib, "in_base": source.base, "in_stride": source.stride,
-                             "in_phase": source.phase, "zp_in": source.zp, "layer": self.layers.pop()}
+                             "in_phase": source.phase, "zp_in": source.zp, "layer": self.layers.pop(), "out_h": oh}
         taps = kernel if depthwise else kernel * kernel
         steps = -(-oh * ow // self.config.lanes) * blocks * ib * taps
-        if 1 + ib * taps > self.config.db_words or steps + 8 * blocks * ib * taps > self.limits.budget:
+        if 1 + ib * taps > self.config.ring_words or steps + 8 * blocks * ib * taps > self.limits.budget:
             return None
         out = self.tensor(oh, ow, blocks, polyphase, written=True)
         residual = out if out and not polyphase and self.chance(0.15) else self.tensor(oh, ow, blocks)

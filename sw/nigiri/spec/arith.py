@@ -4,7 +4,7 @@ One rounding per requantisation: add half an LSB and shift right arithmetically 
 """
 from __future__ import annotations
 
-__all__ = ["add_residual", "clamp", "requantise", "wrap32"]
+__all__ = ["add_residual", "clamp", "requantise", "scale_factor", "wrap32"]
 
 
 def wrap32(x: int) -> int:
@@ -32,3 +32,8 @@ def add_residual(y: int, r: int, *, mult_y: int, mult_r: int, shift: int, zp_y: 
     clamp(round(((y - zp_y) * mult_y + (r - zp_res) * mult_r) / 2**shift) + zp_sum)
     """
     return clamp(shift_round((y - zp_y) * mult_y + (r - zp_res) * mult_r, shift) + zp_sum)
+
+
+def scale_factor(code: int, mult: int) -> int:
+    """Multiplier of a channel under a channel scale: an int8 code stands for 0..255; 16 bits, as `mult` is."""
+    return ((code + 128) * mult + 128) >> 8

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 __all__ = ["CONFIGS", "VERSION", "AcceleratorConfig", "ConfigError", "get_config"]
 
-VERSION = (0, 1, 0)
+VERSION = (0, 2, 0)
 """Version of the hardware interface (register 1): major, minor, patch in one byte each."""
 
 
@@ -27,8 +27,10 @@ class AcceleratorConfig:
     ----------
     lanes: output pixels computed together (P); the array does 64 * P multiply-accumulates a cycle.
     requant_pixels: pixels (of 8 channels) requantised and written back a cycle; divides `lanes`.
+    groups: output blocks that the lanes can work on at a time, each over `lanes` / `groups` pixels: 1, 2 or 4.
     ab_words: activation buffer, in pixel words of 8 bytes (8 channels of one pixel); a power of two.
-    db_words: dynamic buffer, in weight words of 64 bytes; a power of two.  One output block of a layer must fit.
+    db_words: dynamic buffer, in weight words of 64 bytes, divided among `groups` rings; a power of two.  One output
+        block of a layer must fit a ring.
     pb_words: persistent buffer, in weight words of 64 bytes; 0 builds an accelerator without one.
     ports, port_bits: AXI4 masters for data, 64 or 128 bits each.
     layers: entries of the residency table (SuperNet layers that can be cached); a power of two.
@@ -44,6 +46,7 @@ class AcceleratorConfig:
     pb_words: int
     ports: int
     port_bits: int
+    groups: int = 1
     layers: int = 128
     clock_mhz: float = 100.0
     part: str = ""
@@ -53,10 +56,13 @@ class AcceleratorConfig:
             if not ok:
                 raise ConfigError(f"configuration {self.name!r}: {rule}, not {got!r}")
 
-        need(1 <= self.lanes <= 64, "lanes must be between 1 and 64", self.lanes)
+        need(1 <= self.lanes <= 120, "lanes must be between 1 and 120", self.lanes)
         need(self.requant_pixels >= 1 and self.lanes % self.requant_pixels == 0,
              "requant_pixels must divide lanes", self.requant_pixels)
-        need(_power_of_two(self.requant_pixels), "requant_pixels must be a power of two", self.requant_pixels)
+        need(self.groups in (1, 2, 4) and self.lanes % (2 * self.groups if self.groups > 1 else 1) == 0,
+             "groups must be 1, 2 or 4 and each take an even number of lanes", self.groups)
+        need(self.groups == 1 or 2 * self.requant_pixels == self.lanes,
+             "requant_pixels must be half of lanes where there are groups", self.requant_pixels)
         need(_power_of_two(self.ab_words) and self.ab_words >= 16 * self.banks,
              f"ab_words must be a power of two of at least {16 * self.banks}", self.ab_words)
         need(_power_of_two(self.db_words) and 64 <= self.db_words <= 65536,
@@ -71,6 +77,11 @@ class AcceleratorConfig:
     @property
     def mac_units(self) -> int:
         return 64 * self.lanes
+
+    @property
+    def ring_words(self) -> int:
+        """Weight words in each of the dynamic buffer's `groups` rings."""
+        return self.db_words // self.groups
 
     @property
     def banks(self) -> int:
@@ -102,12 +113,18 @@ def _k(n: float) -> int:
 CONFIGS: dict[str, AcceleratorConfig] = {c.name: c for c in (
     AcceleratorConfig(name="tiny", lanes=2, requant_pixels=1, ab_words=_k(4), db_words=256, pb_words=512,
                       ports=1, port_bits=64, layers=16),
+    AcceleratorConfig(name="small", lanes=8, requant_pixels=4, groups=4, ab_words=_k(8), db_words=_k(1), pb_words=512,
+                      ports=2, port_bits=64, layers=16),
     AcceleratorConfig(name="pynq_z2", lanes=4, requant_pixels=2, ab_words=_k(16), db_words=_k(1), pb_words=_k(4),
                       ports=2, port_bits=64, clock_mhz=100, part="xc7z020clg400-1"),
-    AcceleratorConfig(name="kv260", lanes=16, requant_pixels=8, ab_words=_k(32), db_words=_k(1), pb_words=_k(28),
-                      ports=4, port_bits=128, clock_mhz=200, part="xck26-sfvc784-2LV-c"),
-    AcceleratorConfig(name="zcu104", lanes=32, requant_pixels=16, ab_words=_k(64), db_words=_k(2), pb_words=_k(40),
-                      ports=4, port_bits=128, clock_mhz=300, part="xczu7ev-ffvc1156-2-e"),
+    AcceleratorConfig(name="kv260", lanes=16, requant_pixels=8, groups=4, ab_words=_k(64), db_words=_k(4),
+                      pb_words=_k(16), ports=4, port_bits=128, clock_mhz=200, part="xck26-sfvc784-2LV-c"),
+    AcceleratorConfig(name="zcu104", lanes=32, requant_pixels=16, groups=4, ab_words=_k(128), db_words=_k(8),
+                      pb_words=_k(26), ports=4, port_bits=128, clock_mhz=300, part="xczu7ev-ffvc1156-2-e"),
+    AcceleratorConfig(name="sushi_zcu104", lanes=20, requant_pixels=10, groups=2, ab_words=_k(128), db_words=_k(4),
+                      pb_words=_k(27), ports=6, port_bits=128, clock_mhz=100, part="xczu7ev-ffvc1156-2-e"),
+    AcceleratorConfig(name="sushi_u50", lanes=72, requant_pixels=36, groups=4, ab_words=_k(256), db_words=_k(8),
+                      pb_words=_k(27), ports=9, port_bits=128, clock_mhz=100, part="xcu50-fsvh2104-2-e"),
 )}
 """The named configurations.  A new one is one line here."""
 

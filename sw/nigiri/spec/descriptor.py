@@ -4,25 +4,35 @@ Units: *pixel words* are 8 bytes in the activation buffer (8 channels of one pix
 in the weight buffers.  DRAM offsets count words from the base of the DMA window.  Activation addresses wrap modulo
 the buffer.  See :mod:`nigiri.spec.layout` for the order of pixels and weights, :mod:`nigiri.spec.arith` for rounding.
 
-CONV performs, for `taps` = kernel x kernel (dense) or kernel (depthwise rows), exactly this loop nest::
+CONV performs, for `taps` = kernel x kernel (dense, maximum) or kernel (depthwise rows), exactly this loop nest::
 
-    for ob in range(out_blocks):                                # 8 output channels
+    G = 2**split                                                # output blocks computed together
+    for ob in range(out_blocks), G at a time:                   # 8 output channels each
         params = DRAM[param_offset + ob]                        # 8 x (bias int32, multiplier uint16, shift uint8, 0)
-        for tile in range(ceil(out_pixels / P)):                # P consecutive output pixels
-            acc = int32[P, 8] zeros
-            for ib in range(in_blocks) (depthwise: ib = ob only):
+        factor = res_mult_y, or ((AB[scale_base + ob] + 128) * res_mult_y + 128) >> 8 if scale    # per channel
+        for tile in range(ceil(out_w * out_h / (P / G))):       # P / G consecutive output pixels
+            acc = int32[P / G, 8] zeros (maximum: -128)
+            for ib in range(in_blocks) (depthwise, maximum: ib = ob only):
                 for t in range(taps):                           # centre outwards
-                    w = weight word [ob][ib][t]                 # DRAM[weight_offset + (ob*w_blocks + ib)*w_taps + t]
-                    for p in range(P), o in range(8), i in range(8):
+                    w = weight word [ob][ib][t]                 # DRAM[mem_offset + (ob*w_blocks + ib)*w_taps + t]
+                    for p in range(P / G), o in range(8), i in range(8):
                         dense:     acc[p, o] += w[o, i] * in[ib, pixel p at tap t, channel i]
                         depthwise: acc[p, o] += w[o, i] * in[ob, pixel p at row t and column slot i, channel o]
+                        maximum:   acc[p, o] = max(acc[p, o], in[ob, pixel p at tap t, channel o]); w is ignored
             v = requantise(acc, params, zp_out)
-            if table:    v = TABLE[v]
-            if residual: v = add(v, AB[res_base + ob*res_stride + pixel])
+            if table:              v = TABLE[v]
+            if scale or residual:  v = add(v, AB[res_base + ob*res_stride + pixel]) with `factor` for v's multiplier
+                                   (without residual the second term is 0)
             v = clamp(v, act_min, act_max)
             unless discard: AB[out_base + ob*out_stride + place(pixel)] = v
             if pool: sum[0:8] += v over the pixels inside the image
         if pool: AB[pool_base + ob] = requantise(sum, pool_offset, pool_mult, pool_shift, pool_zp)
+
+`split` decides how the lanes are used and changes no result.  With `w_blocks` 0 all output blocks read the same words.
+
+A layer may compute a band of rows: the input tensor has `in_h` rows, output row y lies over input row `y_first` + y
+(stride 2: over that row of the phase planes), and `in_base` is the pixel word under output pixel (0, 0).  Rows outside
+0 .. in_h - 1 and columns outside the width are padding.
 
 The phase planes of a polyphase output lie half the banks apart (`out_phase` = banks / 2 modulo banks), so that both
 planes of an image row are written in one cycle.  Pixels outside the image read as `zp_in`.  Sums wrap at 32 bits.
@@ -37,7 +47,8 @@ import enum
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.fields import Field, decode, encode
 
-__all__ = ["BYTES", "FIELDS", "MAGIC", "MAX_SIDE", "WORDS", "Flag", "Opcode", "pack", "problem", "taps", "unpack"]
+__all__ = ["BYTES", "FIELDS", "MAGIC", "MAX_SIDE", "WORDS", "Flag", "Opcode", "out_rows", "pack", "problem", "taps",
+           "unpack"]
 
 BYTES = 128
 WORDS = BYTES // 4
@@ -62,19 +73,23 @@ class Flag:
     POLYPHASE = 16
     POOL = 32
     DISCARD = 64
+    MAXIMUM = 128
+    SCALE = 256
 
 
 FIELDS: tuple[Field, ...] = (
     Field("opcode", 0, 0, 8, "1 CONV, 2 LOAD, 3 STORE"),
     Field("magic", 0, 8, 8, "0x4E"),
     Field("layer", 0, 16, 16, "SuperNet layer: entry of the residency table"),
-    Field("flags", 1, 0, 8, "1 depthwise, 2 stride 2, 4 table, 8 residual, 16 polyphase output, 32 pool, 64 discard"),
-    Field("kernel", 1, 8, 4, "kernel size: 1, 3, 5 or 7 (depthwise: not 1)"),
+    Field("kernel", 1, 8, 4, "kernel size: 1, 3, 5 or 7 (maximum: not 1)"),
+    Field("split", 1, 12, 2, "lanes work on 2**split output blocks at a time; dense layers without pool only"),
+    Field("flags", 1, 16, 16, "1 depthwise, 2 stride 2, 4 table, 8 residual, 16 polyphase output, 32 pool, 64 discard, "
+          "128 maximum, 256 scale"),
     Field("in_w", 2, 0, 16, "input width, pixels"),
     Field("in_h", 2, 16, 16, "input height, pixels"),
     Field("out_blocks", 3, 0, 16, "output channels / 8"),
     Field("in_blocks", 3, 16, 16, "input channels / 8 (depthwise: 1)"),
-    Field("in_base", 4, 0, 32, "input tensor, pixel words"),
+    Field("in_base", 4, 0, 32, "input pixel under the first output pixel, pixel words"),
     Field("in_stride", 5, 0, 32, "from one input block to the next, pixel words"),
     Field("in_phase", 6, 0, 32, "stride 2: from one phase plane to the next, pixel words"),
     Field("out_base", 7, 0, 32, "output tensor, pixel words"),
@@ -83,7 +98,7 @@ FIELDS: tuple[Field, ...] = (
           "polyphase output: from one phase plane to the next, pixel words; banks / 2 modulo banks"),
     Field("mem_offset", 10, 0, 32, "CONV: weights; LOAD, STORE: tensor; words from the window base"),
     Field("w_taps", 11, 0, 16, "taps (depthwise: rows) stored per weight block"),
-    Field("w_blocks", 11, 16, 16, "input blocks stored per output block (depthwise: 1)"),
+    Field("w_blocks", 11, 16, 16, "input blocks stored per output block (depthwise: 1); 0: all output blocks share their words"),
     Field("param_offset", 12, 0, 32, "requantisation parameters, one word per output block"),
     Field("table_offset", 13, 0, 32, "activation table, 4 words"),
     Field("zp_in", 14, 0, 8, "zero point of the input", True),
@@ -104,6 +119,9 @@ FIELDS: tuple[Field, ...] = (
     Field("pool_zp", 20, 24, 8, "pool: zero point", True),
     Field("pool_offset", 21, 0, 32, "pool: added to the sum (minus pixels times zero point)", True),
     Field("length", 22, 0, 32, "LOAD, STORE: pixel words"),
+    Field("out_h", 23, 0, 16, "output rows"),
+    Field("y_first", 23, 16, 16, "input row (stride 2: row of its planes) under the first output row"),
+    Field("scale_base", 24, 0, 32, "scale: one pixel word of codes per output block, pixel words"),
 )
 
 
@@ -122,22 +140,34 @@ def taps(d: dict[str, int]) -> int:
     return d["kernel"] if d["flags"] & Flag.DEPTHWISE else d["kernel"] ** 2
 
 
+def out_rows(in_h: int, stride: int) -> int:
+    """`out_h` of a layer that computes its whole map."""
+    return -(-in_h // stride)
+
+
 def problem(d: dict[str, int], config: AcceleratorConfig) -> str | None:
     """Which rule a descriptor breaks (the device answers ErrorCode.DESCRIPTOR), or None."""
     if d["magic"] != MAGIC:
         return f"magic must be {MAGIC:#x}, not {d['magic']:#x}"
     if d["opcode"] == Opcode.CONV:
-        depthwise = bool(d["flags"] & Flag.DEPTHWISE)
-        if d["kernel"] not in ((3, 5, 7) if depthwise else (1, 3, 5, 7)):
+        depthwise, maximum = bool(d["flags"] & Flag.DEPTHWISE), bool(d["flags"] & Flag.MAXIMUM)
+        if d["kernel"] not in ((3, 5, 7) if maximum else (1, 3, 5, 7)):
             return f"kernel {d['kernel']} is not supported"
+        if depthwise and maximum:
+            return "flags depthwise and maximum exclude each other"
         if not (1 <= d["in_w"] <= MAX_SIDE and 1 <= d["in_h"] <= MAX_SIDE):
             return f"image {d['in_w']} x {d['in_h']} must be between 1 x 1 and {MAX_SIDE} x {MAX_SIDE}"
-        if d["out_blocks"] < 1 or d["in_blocks"] < 1 or (depthwise and d["in_blocks"] != 1):
+        if d["out_h"] < 1 or d["y_first"] + d["out_h"] > MAX_SIDE:
+            return f"rows {d['y_first']} and {d['out_h']} more must be at least one and end by {MAX_SIDE}"
+        if d["out_blocks"] < 1 or d["in_blocks"] < 1 or ((depthwise or maximum) and d["in_blocks"] != 1):
             return (f"out_blocks {d['out_blocks']} and in_blocks {d['in_blocks']} must be at least 1 "
-                    "(depthwise: in_blocks 1)")
-        if 1 + d["in_blocks"] * taps(d) > config.db_words:
-            return (f"an output block of {1 + d['in_blocks'] * taps(d)} words does not fit the dynamic buffer of "
-                    f"{config.db_words}")
+                    "(depthwise, maximum: in_blocks 1)")
+        if 1 << d["split"] > config.groups or (d["split"] and (depthwise or maximum or d["flags"] & Flag.POOL)):
+            return (f"split {d['split']} needs {1 << d['split']} of {config.groups} groups and a dense layer "
+                    "without pool")
+        if 1 + d["in_blocks"] * taps(d) > config.ring_words:
+            return (f"an output block of {1 + d['in_blocks'] * taps(d)} words does not fit a dynamic buffer of "
+                    f"{config.ring_words}")
         if d["flags"] & Flag.POLYPHASE and d["out_phase"] % config.banks != config.banks // 2:
             return f"out_phase {d['out_phase']} must be {config.banks // 2} modulo {config.banks}"
         if d["layer"] >= config.layers:

@@ -42,15 +42,18 @@ class MemorySetting:
 MEMORIES: dict[str, MemorySetting] = {m.name: m for m in (
     MemorySetting(name="ddr3_z2", peak_gbs=4.2, latency=30),
     MemorySetting(name="ddr4", peak_gbs=19.2, latency=50),
+    MemorySetting(name="u50", peak_gbs=14.4, latency=50),
     MemorySetting(name="slow", peak_gbs=0.4, latency=120, outstanding=2),
     MemorySetting(name="ideal", peak_gbs=1000.0, efficiency=1.0, latency=2, outstanding=32),
 )}
-"""Named settings: the two board memories at realistic efficiency, a slow one, and one that never makes anybody wait."""
+"""Named settings: the board memories at realistic efficiency, a slow one, and one that never makes anybody wait."""
 
 
 def default_memory(config: AcceleratorConfig) -> MemorySetting:
     """The memory of the board that `config` is for."""
-    return MEMORIES["ddr4" if config.name in ("kv260", "zcu104") else "ddr3_z2"]
+    if config.part.startswith("xcu50"):
+        return MEMORIES["u50"]
+    return MEMORIES["ddr4" if config.part.startswith(("xck26", "xczu")) else "ddr3_z2"]
 
 
 def get_memory(name: str) -> MemorySetting:

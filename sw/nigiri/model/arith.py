@@ -30,8 +30,8 @@ def scale_factor(codes: np.ndarray, mult: int) -> np.ndarray:
     return ((np.asarray(codes, np.int64) + 128) * mult + 128) >> 8
 
 
-def add_residual(y: np.ndarray, r: np.ndarray, *, mult_y: int | np.ndarray, mult_r: int, shift: int, zp_y: int, zp_res: int,
-                 zp_sum: int) -> np.ndarray:
+def add_residual(y: np.ndarray, r: np.ndarray, *, mult_y: int | np.ndarray, mult_r: int, shift: int, zp_y: int,
+                 zp_res: int, zp_sum: int) -> np.ndarray:
     """int8 sums, as int64, of two int8 tensors of different scales."""
     total = (np.asarray(y, np.int64) - zp_y) * mult_y + (np.asarray(r, np.int64) - zp_res) * mult_r
     return np.clip(shift_round(total, shift) + zp_sum, -128, 127)

@@ -82,7 +82,7 @@ class Machine:
         stride = 2 if d["flags"] & Flag.STRIDE2 else 1
         h, w = d["in_h"], d["in_w"]
         pixels = tensors.polyphase(h, w, d["in_phase"]) if stride == 2 else tensors.plain(h, w)
-        oh, ow = d["out_h"], conv.out_side(w, stride)
+        ow = conv.out_side(w, stride)
         # in_base lies under the first output row; the tensor's own first row is y_first rows earlier.
         pixels = pixels - d["y_first"] * ow
         step = max(1, min(_CHUNK_WORDS // (1 + d["in_blocks"] * descriptor.taps(d)), _CHUNK_VALUES // (8 * h * w)))

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nigiri.model.conv import out_side
-from nigiri.model.image import ImageBuilder, pack_dense, pack_depthwise, pack_params
+from nigiri.model.draw import Draw
+from nigiri.model.image import ImageBuilder, pack_dense, pack_depthwise
+from nigiri.model.room import Room, Tensor
 from nigiri.runtime.counters import Counters
 from nigiri.runtime.driver import WORD, Driver
-from nigiri.spec import residency
+from nigiri.spec import descriptor, residency
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.descriptor import Flag, Opcode
 
@@ -22,8 +24,10 @@ class Limits:
 
     Parameters
     ----------
-    side, blocks, layers: largest map side, channels / 8 and number of CONVs.
-    budget: largest number of array steps plus 8 times the weight words of a CONV, roughly its cycles.
+    side, blocks, layers: largest map side, channels / 8 and number of layers.
+    budget: largest number of array steps plus 8 times the weight words of a layer, roughly its cycles.
+
+    Machines with groups of lanes get layers with a few more output blocks, so that whole and partial groups occur.
     """
 
     side: int = 12
@@ -48,204 +52,146 @@ class RandomProgram:
     fill_entries: list[bytes] = field(default_factory=list)
 
 
-@dataclass
-class _Tensor:
-    """A tensor in the activation buffer inside a region that LOAD and STORE can move (multiples of 8 pixel words)."""
-
-    region: int
-    length: int
-    base: int
-    stride: int
-    phase: int
-    blocks: int
-    h: int
-    w: int
-    zp: int
-
-    @property
-    def polyphase(self) -> bool:
-        return self.phase > 0
+_OWN = Flag.DEPTHWISE | Flag.MAXIMUM
+_NAMES = [(bit, name.lower()) for name, bit in vars(Flag).items() if name.isupper()]
 
 
 class _Generator:
     def __init__(self, rng: np.random.Generator, config: AcceleratorConfig, limits: Limits):
-        self.rng, self.config, self.limits = rng, config, limits
+        self.config, self.limits = config, limits
+        self.draw = Draw(rng)
         self.image = ImageBuilder()
-        self.ab_next = int(rng.integers(config.ab_words // 8)) * 8
-        self.ab_left = config.ab_words
+        self.room = Room(self.image, self.draw, config)
         self.pb_next = 0
         self.entries: list[bytes] = []
-        self.descriptors: list[dict[str, int]] = []
-        self.outputs: list[tuple[int, int]] = []
         self.text: list[str] = []
         self.layers = [int(n) for n in rng.permutation(config.layers)]
-        self.extreme = self.chance(0.1)
+        self.pooled: Tensor | None = None
 
-    def chance(self, p: float) -> bool:
-        return bool(self.rng.random() < p)
-
-    def pick(self, low: int, high: int) -> int:
-        """Uniform integer, both ends included."""
-        return int(self.rng.integers(low, high + 1))
-
-    def int8(self, *shape: int, low: int = -128) -> np.ndarray:
-        """Random bytes; only the two extremes in a program that stresses the sums."""
-        if self.extreme:
-            return self.rng.choice(np.array([low, 127], np.int8), shape)
-        return self.rng.integers(low, 128, shape).astype(np.int8)
-
-    # activation buffer
-
-    def tensor(self, h: int, w: int, blocks: int, polyphase: bool = False, written: bool = False) -> _Tensor | None:
-        """Room for a tensor, filled with random bytes by a LOAD so that gaps are compared too; None if it is too large.
-
-        A polyphase tensor that a CONV writes obeys the rule for `out_phase`; others have any phase stride.
-        """
-        size, phase, plane = h * w, 0, out_side(h, 2) * out_side(w, 2)
-        if polyphase:
-            banks = self.config.banks
-            phase = plane + ((banks // 2 - plane) % banks + banks * self.pick(0, 1) if written else self.pick(0, 3))
-            size = 3 * phase + plane
-        stride, lead = size + self.pick(0, 5), self.pick(0, 7)
-        length = -(-(lead + (blocks - 1) * stride + size) // 8) * 8
-        if length > self.ab_left:
-            return None
-        region = self.ab_next % self.config.ab_words
-        self.ab_next += length
-        self.ab_left -= length
-        region += self.config.ab_words * self.pick(1, 1000) if self.chance(0.1) else 0
-        offset = self.image.put(self.int8(length, 8))
-        self.descriptors.append({"opcode": Opcode.LOAD, "out_base": region, "length": length, "mem_offset": offset})
-        return _Tensor(region, length, region + lead, stride, phase, blocks, h, w, self.pick(-128, 127))
-
-    def store(self, t: _Tensor) -> None:
-        self.image.reserve(self.pick(0, 1))
-        offset = self.image.reserve(t.length // 8)
-        self.outputs.append((offset, 8 * t.length))
-        self.descriptors.append({"opcode": Opcode.STORE, "in_base": t.region, "length": t.length, "mem_offset": offset})
-
-    # layers
-
-    def scale(self, factor: float) -> tuple[int, int]:
-        """A multiplier of 16 bits and a shift of 6 whose ratio is about `factor`, sometimes anything."""
-        if self.chance(0.05):
-            return self.pick(0, 65535), self.pick(0, 63)
-        shift = min(63, max(0, self.pick(10, 15) - int(np.floor(np.log2(factor)))))
-        return int(np.clip(factor * 2.0**shift, 1, 65535)), shift
-
-    def params(self, channels: int, products: int) -> bytes:
-        spread = 5400.0 * np.sqrt(products) * (2 if self.extreme else 1)
-        scales = [self.scale(float(self.rng.uniform(0.2, 1.5)) * 40 / spread) for _ in range(channels)]
-        bias = [self.pick(-2**31, 2**31 - 1) if self.chance(0.03) else int(self.rng.normal(0, spread))
-                for _ in range(channels)]
-        return pack_params(bias, [m for m, _ in scales], [s for _, s in scales])
-
-    def conv(self, source: _Tensor, flags: int, kernel: int, blocks: int, polyphase: bool) -> _Tensor | None:
-        """One CONV with everything that it needs; the tensor it writes, or None when something does not fit."""
-        depthwise = bool(flags & Flag.DEPTHWISE)
+    def layer(self, source: Tensor, kind: int, kernel: int, blocks: int, polyphase: bool) -> Tensor | None:
+        """One layer with everything that it needs; the tensor it writes, or None when something does not fit."""
+        draw, config = self.draw, self.config
         stride = 2 if source.polyphase else 1
-        oh, ow = out_side(source.h, stride), out_side(source.w, stride)
-        ib = 1 if depthwise else source.blocks
-        d: dict[str, int] = {"opcode": Opcode.CONV, "kernel": kernel, "in_w": source.w, "in_h": source.h,
-                             "out_blocks": blocks, "in_blocks": ib, "in_base": source.base, "in_stride": source.stride,
-                             "in_phase": source.phase, "zp_in": source.zp, "layer": self.layers.pop(), "out_h": oh}
-        taps = kernel if depthwise else kernel * kernel
-        steps = -(-oh * ow // self.config.lanes) * blocks * ib * taps
-        if 1 + ib * taps > self.config.ring_words or steps + 8 * blocks * ib * taps > self.limits.budget:
+        flags = kind | Flag.STRIDE2 * (stride == 2) | Flag.POLYPHASE * polyphase
+        flags |= Flag.TABLE * draw.chance(0.3) | Flag.RESIDUAL * draw.chance(0.35) | Flag.SCALE * draw.chance(0.3)
+        flags |= Flag.POOL * draw.chance(0.3)
+        flags |= Flag.DISCARD * (bool(flags & Flag.POOL) and draw.chance(0.25))
+        band = draw.band(source.h, stride, kernel // 2)
+        ow, pixels = out_side(source.w, stride), band.rows * out_side(source.w, stride)
+        ib = 1 if kind & _OWN else source.blocks
+        split = 0 if flags & (_OWN | Flag.POOL) else draw.pick(0, config.groups.bit_length() - 1)
+        d: dict[str, int] = {
+            "opcode": Opcode.CONV, "flags": flags, "kernel": kernel, "split": split, "in_w": source.w,
+            "in_h": band.in_h, "out_h": band.rows, "y_first": band.y_first, "out_blocks": blocks, "in_blocks": ib,
+            "in_base": source.base + band.first * ow, "in_stride": source.stride, "in_phase": source.phase,
+            "zp_in": source.zp, "layer": self.layers.pop(), **draw.clamp()}
+        words = ib * descriptor.taps(d)
+        steps = -(-pixels // (config.lanes >> split)) * -(-blocks >> split) * words
+        if 1 + words > config.ring_words or steps + 8 * blocks * words > self.limits.budget:
             return None
-        out = self.tensor(oh, ow, blocks, polyphase, written=True)
-        residual = out if out and not polyphase and self.chance(0.15) else self.tensor(oh, ow, blocks)
-        pool = self.tensor(1, blocks, 1)
-        if not (out and residual and pool):
+        out = self.room.tensor(band.rows, ow, blocks, polyphase, written=True)
+        if out is None:
             return None
         d |= {"out_base": out.base, "out_stride": out.stride, "out_phase": out.phase}
-        d |= self._weights(d, depthwise, ib, taps)
-        d["param_offset"] = self.image.put(self.params(8 * blocks, kernel * kernel * (1 if depthwise else 8 * ib)))
-        flags |= Flag.STRIDE2 * (stride == 2) | Flag.POLYPHASE * polyphase
-        flags |= Flag.TABLE * self.chance(0.3) | Flag.RESIDUAL * self.chance(0.4) | Flag.POOL * self.chance(0.3)
-        if flags & Flag.POOL and self.chance(0.2):
-            flags |= Flag.DISCARD
-        if flags & Flag.TABLE:
-            d["table_offset"] = self.image.put(self.int8(256))
         if flags & Flag.RESIDUAL:
-            d |= self._residual(residual)
+            inplace = not polyphase and draw.chance(0.4)
+            residual = out if inplace else self.room.tensor(band.rows, ow, blocks)
+            if residual is None:
+                return None
+            d |= {"res_base": residual.base, "res_stride": residual.stride}
+        if flags & Flag.SCALE:
+            gate = self.pooled if self.pooled and self.pooled.w >= blocks and draw.chance(0.6) else None
+            gate = gate or self.room.tensor(1, blocks, 1)
+            if gate is None:
+                return None
+            d["scale_base"] = gate.base
+        if flags & (Flag.RESIDUAL | Flag.SCALE):
+            d |= draw.addition()
+        if flags & Flag.TABLE:
+            d["table_offset"] = self.image.put(draw.int8(256))
         if flags & Flag.POOL:
-            mult, shift = self.scale(float(self.rng.uniform(0.5, 2)) / (oh * ow))
-            d |= {"pool_base": pool.base, "pool_mult": mult, "pool_shift": shift, "pool_zp": self.pick(-128, 127),
-                  "pool_offset": self.pick(-128 * oh * ow, 128 * oh * ow)}
-        d |= self._clamp()
-        out.zp = self.pick(-128, 127)
-        self.descriptors.append(d | {"flags": flags})
-        self.store(out)
-        if flags & Flag.POOL:
-            self.store(pool)
-        names = [n for n in ("DEPTHWISE", "STRIDE2", "TABLE", "RESIDUAL", "POLYPHASE", "POOL", "DISCARD")
-                 if flags & getattr(Flag, n)]
-        self.text.append(f"{source.h}x{source.w}x{8 * source.blocks} k{kernel} -> {oh}x{ow}x{8 * blocks} "
-                         f"{'+'.join(names).lower() or 'plain'}")
+            self.pooled = self.room.tensor(1, blocks, 1)
+            if self.pooled is None:
+                return None
+            d |= draw.pool(pixels) | {"pool_base": self.pooled.base}
+        d |= self._weights(d, kind)
+        products = kernel * kernel * (1 if kind else 8 * ib)
+        spread = 75.0 if kind & Flag.MAXIMUM else 5400.0 * np.sqrt(products)
+        d["param_offset"] = self.image.put(draw.params(8 * blocks, spread))
+        out.zp = draw.zero_point()
+        self.room.descriptors += self._cut(d, ow)
+        self.room.store(out)
+        if self.pooled and flags & Flag.POOL:
+            self.room.store(self.pooled)
+        self.text.append(f"{source.h}x{source.w}x{8 * source.blocks} k{kernel} rows {band.y_first}+{band.rows} of "
+                         f"{band.in_h} split {split} -> {band.rows}x{ow}x{8 * blocks} "
+                         f"{'+'.join(name for bit, name in _NAMES if flags & bit) or 'plain'}")
         return out
 
-    def _residual(self, t: _Tensor) -> dict[str, int]:
-        mult_y, shift = self.scale(float(self.rng.uniform(0.2, 1.2)))
-        mult_r = int(np.clip(2.0**min(shift, 15) * self.rng.uniform(0.2, 1.2), 0, 65535))
-        return {"res_base": t.base, "res_stride": t.stride, "res_mult_y": mult_y, "res_mult_r": mult_r,
-                "res_shift": shift, "zp_y": self.pick(-128, 127), "zp_res": self.pick(-128, 127),
-                "zp_sum": self.pick(-128, 127)}
+    def _cut(self, d: dict[str, int], width: int) -> list[dict[str, int]]:
+        """The layer as one descriptor, or as two that compute the upper and the lower rows of the same tensor."""
+        row = self.draw.pick(1, max(1, d["out_h"] - 1))
+        if d["flags"] & Flag.POLYPHASE:
+            row -= row % 2
+        if d["flags"] & Flag.POOL or not 0 < row < d["out_h"] or not self.draw.chance(0.25):
+            return [d]
+        moved = row // 2 * out_side(width, 2) if d["flags"] & Flag.POLYPHASE else row * width
+        lower = {"y_first": d["y_first"] + row, "out_h": d["out_h"] - row, "in_base": d["in_base"] + row * width,
+                 "out_base": d["out_base"] + moved, "res_base": d.get("res_base", 0) + row * width}
+        parts = [d | {"out_h": row}, d | lower]
+        return parts if self.draw.chance(0.5) else parts[::-1]
 
-    def _clamp(self) -> dict[str, int]:
-        zp, kind = self.pick(-128, 127), self.pick(0, 3)
-        low, high = sorted((self.pick(-128, 127), self.pick(-128, 127)))
-        low, high = ((-128, 127), (-128, 127), (zp, 127), (low, high))[kind]
-        return {"zp_out": zp, "act_min": low, "act_max": high}
-
-    def _weights(self, d: dict[str, int], depthwise: bool, ib: int, taps: int) -> dict[str, int]:
+    def _weights(self, d: dict[str, int], kind: int) -> dict[str, int]:
         """Stored weights that are larger than what the layer uses, and perhaps a box of them to make resident."""
-        full = (3, 5, 7) if depthwise else (1, 9, 25, 49)
-        w_taps = int(self.rng.choice([t for t in full if t >= taps][:2]))
-        w_blocks = 1 if depthwise else ib + self.pick(0, 1)
-        w_out = d["out_blocks"] + self.pick(0, 1)
+        draw, taps, ib = self.draw, descriptor.taps(d), d["in_blocks"]
+        full = (1, 3, 5, 7) if kind & Flag.DEPTHWISE else (1, 9, 25, 49)
+        w_taps = int(draw.rng.choice([t for t in full if t >= taps][:2]))
+        w_blocks = 1 if kind else ib + draw.pick(0, 1)
+        shared = draw.chance(0.4 if kind else 0.15)
+        w_out = 1 if shared else d["out_blocks"] + draw.pick(0, 1)
         shape = (w_out, w_blocks, w_taps, 8)
-        offset = self.image.put(pack_depthwise(self.int8(*shape, 7, low=-127)) if depthwise
-                                else pack_dense(self.int8(*shape, 8, low=-127)))
+        offset = self.image.put(pack_depthwise(draw.int8(*shape, 7, low=-127)) if kind & Flag.DEPTHWISE
+                                else pack_dense(draw.int8(*shape, 8, low=-127)))
         where = {"mem_offset": offset, "w_taps": w_taps, "w_blocks": w_blocks}
-        box = {"out_blocks": self.pick(1, w_out), "in_blocks": self.pick(1, w_blocks), "taps": self.pick(1, w_taps)}
-        base = self.pb_next + self.pick(0, 3)
-        if self.chance(0.6) and base + residency.size(box) <= self.config.pb_words:
+        box = {"out_blocks": draw.pick(1, w_out), "in_blocks": draw.pick(1, w_blocks), "taps": draw.pick(1, w_taps)}
+        base = self.pb_next + draw.pick(0, 3)
+        if draw.chance(0.6) and base + residency.size(box) <= self.config.pb_words:
             self.entries.append(residency.pack(layer=d["layer"], pb_base=base, **box, **where))
-            if self.chance(0.15):
+            if draw.chance(0.15):
                 self.entries.append(residency.pack(layer=d["layer"]))
             else:
                 self.pb_next = base + residency.size(box)
-        return where
+        return where | ({"w_blocks": 0} if shared else {})
 
     def build(self) -> RandomProgram | None:
         """The whole program; None when no layer fitted."""
-        self.image.reserve(self.pick(0, 3))
-        side = self.limits.side
-        source = self.tensor(self.pick(1, side), self.pick(1, side), self.pick(1, self.limits.blocks),
-                             polyphase=self.chance(0.35))
-        for n in range(min(self.pick(1, self.limits.layers), self.config.layers)):
+        draw, side, most = self.draw, self.limits.side, self.limits.blocks
+        self.image.reserve(draw.pick(0, 3))
+        source = self.room.tensor(draw.pick(1, side), draw.pick(1, side), draw.pick(1, most), polyphase=draw.chance(0.45))
+        for n in range(min(draw.pick(1, self.limits.layers), self.config.layers)):
             if source is None:
                 break
-            depthwise = self.chance(0.4)
-            kernel = int(self.rng.choice((3, 5, 7) if depthwise else (1, 1, 3, 5, 7)))
-            blocks = self.pick(1, source.blocks) if depthwise else self.pick(1, self.limits.blocks)
-            out = self.conv(source, Flag.DEPTHWISE * depthwise, kernel, blocks, self.chance(0.3))
+            if source.polyphase and draw.chance(0.1):
+                source = source.plane(draw.pick(0, 3))
+            kind = int(draw.rng.choice([0, Flag.DEPTHWISE, Flag.MAXIMUM], p=[0.5, 0.28, 0.22]))
+            kernel = int(draw.rng.choice((3, 5, 7) if kind & Flag.MAXIMUM else (1, 3, 5, 7)))
+            blocks = draw.pick(1, source.blocks) if kind else draw.pick(1, most + self.config.groups - 1)
+            out = self.layer(source, kind, kernel, blocks, draw.chance(0.35))
             if out is None:
                 continue
             # A discarded tensor holds the random bytes that were loaded: as good an input as any.
-            source = out if self.chance(0.8) else self.tensor(self.pick(1, side), self.pick(1, side), 1 + n % 2)
+            source = out if draw.chance(0.8) else self.room.tensor(draw.pick(1, side), draw.pick(1, side), 1 + n % 2)
         if not self.text:
             return None
         fill_offset = self.image.reserve(max(1, len(self.entries)))
-        program = self.image.program(self.descriptors)
+        program = self.image.program(self.room.descriptors)
         self.image.reserve(1)
-        return RandomProgram(self.image.image(), program, len(self.descriptors), self.outputs, "; ".join(self.text),
+        return RandomProgram(self.image.image(), program, len(self.room.descriptors), self.room.outputs, "; ".join(self.text),
                              fill_offset, self.entries)
 
 
 def random_program(rng: np.random.Generator, config: AcceleratorConfig, limits: Limits | None = None) -> RandomProgram:
-    """A random valid program: LOADs, one to `limits.layers` CONVs, and a STORE of every tensor that they write."""
+    """A random valid program: LOADs, one to `limits.layers` layers, and a STORE of every tensor that they write."""
     limits = limits or Limits()
     while True:
         program = _Generator(rng, config, limits).build()

@@ -1,6 +1,7 @@
-"""Convolutions with taps in the machine's order, exact in floating point where the sums are small enough.
+"""Convolutions with taps in the machine's order, exact in floating point because the sums are small enough.
 
-Images are [n, height, width, channels]; stride 1 or 2; pixels outside the image read as `zp`.
+Images are int8 [rows, columns, channels] that already have their padding: output pixel (y, x) of an `oh` x `ow` map
+lies over image pixel (stride * y + radius, stride * x + radius).  Results are exact sums without the 32-bit wrap.
 """
 from __future__ import annotations
 
@@ -8,7 +9,10 @@ import numpy as np
 
 from nigiri.spec.layout import ROWS, SLOT_OFFSETS, tap_order
 
-__all__ = ["dense", "depthwise", "maximum", "out_side", "pad", "rows"]
+__all__ = ["dense", "depthwise", "maximum", "out_side"]
+
+_EXACT = 1024
+"""Products, at most 2**14 in size each, whose sum is exact in float32 in any order."""
 
 _CHUNK = 1 << 24
 """Values converted to floating point at a time: bounds the working memory of absurdly large images."""
@@ -19,76 +23,52 @@ def out_side(side: int, stride: int) -> int:
     return (side + stride - 1) // stride
 
 
-def pad(x: np.ndarray, radius: int, zp: int) -> np.ndarray:
-    """`x` with `radius` pixels of `zp` on each side."""
-    if radius == 0:
-        return x
-    n, h, w, c = x.shape
-    out = np.full((n, h + 2 * radius, w + 2 * radius, c), zp, x.dtype)
-    out[:, radius:radius + h, radius:radius + w] = x
-    return out
+def _shifted(x: np.ndarray, y_first: int, x_first: int, oh: int, ow: int, stride: int) -> np.ndarray:
+    """[oh, ow, channels]: the pixels that one tap sees."""
+    return x[y_first:y_first + (oh - 1) * stride + 1:stride, x_first:x_first + (ow - 1) * stride + 1:stride]
 
 
-def _shifted(padded: np.ndarray, radius: int, dy: int, dx: int, h: int, w: int, stride: int) -> np.ndarray:
-    y, x = radius + dy, radius + dx
-    return padded[:, y:y + (h - 1) * stride + 1:stride, x:x + (w - 1) * stride + 1:stride]
+def dense(x: np.ndarray, weights: np.ndarray, kernel: int, stride: int, oh: int, ow: int) -> np.ndarray:
+    """int64 [oh, ow, outputs] of int8 `weights` [tap, channel, output].
 
-
-def dense(x: np.ndarray, weights: np.ndarray, kernel: int, stride: int, zp: int) -> np.ndarray:
-    """int64 [n, oh, ow, outputs] of int8 `x` and int8 `weights` [tap, channel, output], without the 32-bit wrap.
-
-    Products are at most 2**14 in size: up to 1024 of them add exactly in float32, any number that fits a
-    buffer in float64.
+    float32 is twice as fast as float64, so sums of up to 1024 products are taken in it and added in float64, which is
+    exact for any number that fits a buffer.
     """
-    n, h, w, c = x.shape
-    oh, ow, outputs = out_side(h, stride), out_side(w, stride), weights.shape[2]
-    dtype = np.float32 if c * kernel * kernel <= 1024 else np.float64
-    acc: np.ndarray = np.zeros((n * oh * ow, outputs), dtype)
-    step = max(1, _CHUNK // max(1, n * h * w))
-    for first in range(0, c, step):
-        part = pad(x[..., first:first + step].astype(dtype), kernel // 2, zp)
-        wf = weights[:, first:first + step].astype(dtype)
+    rows, columns, channels = x.shape
+    r, outputs = kernel // 2, weights.shape[2]
+    total: np.ndarray | None = None
+    part, products = np.zeros((oh * ow, outputs), np.float32), 0
+    step = max(1, min(_EXACT, _CHUNK // (rows * columns)))
+    for first in range(0, channels, step):
+        xf = x[..., first:first + step].astype(np.float32)
+        wf = weights[:, first:first + step].astype(np.float32)
         for t, (dy, dx) in enumerate(tap_order(kernel)):
-            acc += _shifted(part, kernel // 2, dy, dx, oh, ow, stride).reshape(len(acc), -1) @ wf[t]
-    return acc.astype(np.int64).reshape(n, oh, ow, outputs)
+            if products + xf.shape[2] > _EXACT:
+                total = part.astype(np.float64) if total is None else np.add(total, part, out=total)
+                products = 0
+            product = _shifted(xf, r + dy, r + dx, oh, ow, stride).reshape(oh * ow, -1) @ wf[t]
+            part = np.add(part, product, out=part) if products else product
+            products += xf.shape[2]
+    return (part if total is None else total + part).astype(np.int64).reshape(oh, ow, outputs)
 
 
-def depthwise(x: np.ndarray, weights: np.ndarray, kernel: int, stride: int, zp: int) -> np.ndarray:
-    """int64 [n, oh, ow, channels] of int8 `x` and int8 `weights` [row, slot, channel]; 8 slots or the first 7."""
-    n, h, w, c = x.shape
-    oh, ow, r = out_side(h, stride), out_side(w, stride), kernel // 2
-    padded = pad(x.astype(np.int32), r, zp)
-    acc = np.zeros((n, oh, ow, c), np.int32)
+def depthwise(x: np.ndarray, weights: np.ndarray, kernel: int, stride: int, oh: int, ow: int) -> np.ndarray:
+    """int64 [oh, ow, channels] of int8 `weights` [row, slot, channel]; 8 slots or the first 7."""
+    r = kernel // 2
+    wide, w = x.astype(np.int32), weights.astype(np.int32)
+    acc = np.zeros((oh, ow, x.shape[2]), np.int32)
+    product = np.empty_like(acc)
     for row, dy in enumerate(ROWS[:kernel]):
         for slot, dx in enumerate(SLOT_OFFSETS[stride]):
             if abs(dx) <= r:
-                acc += _shifted(padded, r, dy, dx, oh, ow, stride) * weights[row, slot].astype(np.int32)
+                acc += np.multiply(_shifted(wide, r + dy, r + dx, oh, ow, stride), w[row, slot], out=product)
     return acc.astype(np.int64)
 
 
-def maximum(x: np.ndarray, kernel: int, stride: int, zp: int) -> np.ndarray:
-    """int64 [n, oh, ow, channels]: the largest value of int8 `x` under the kernel, padding included."""
-    n, h, w, c = x.shape
-    oh, ow, r = out_side(h, stride), out_side(w, stride), kernel // 2
-    padded = pad(x, r, zp)
-    out = np.full((n, oh, ow, c), -128, np.int8)
+def maximum(x: np.ndarray, kernel: int, stride: int, oh: int, ow: int) -> np.ndarray:
+    """int64 [oh, ow, channels]: the largest value under the kernel, padding included."""
+    r = kernel // 2
+    out = np.full((oh, ow, x.shape[2]), -128, np.int8)
     for dy, dx in tap_order(kernel):
-        np.maximum(out, _shifted(padded, r, dy, dx, oh, ow, stride), out=out)
+        np.maximum(out, _shifted(x, r + dy, r + dx, oh, ow, stride), out=out)
     return out.astype(np.int64)
-
-
-def rows(x: np.ndarray, y_first: int, out_h: int, radius: int, stride: int, zp: int) -> tuple[np.ndarray, int]:
-    """(image, first): `x` without the rows that a band of `out_h` output rows does not see, and with rows of `zp` below
-    if the band goes on there; the band's first output row is row `first` of the image's map.
-
-    Rows above the image are the convolution's own padding, so nothing is cut at the top closer than that.
-    """
-    height = x.shape[1]
-    top = max(0, y_first * stride - radius - (radius & 1) * (stride - 1))
-    top -= top % stride
-    bottom = stride * (y_first + out_h)
-    part = x[:, top:max(top, min(height, bottom + radius))]
-    missing = stride * (y_first + out_h) - (top + part.shape[1])
-    if missing > 0:
-        part = np.concatenate([part, np.full((len(x), missing, *x.shape[2:]), zp, x.dtype)], axis=1)
-    return part, y_first - top // stride

@@ -20,7 +20,7 @@ PARAMETERS = np.dtype([("bias", "<i4"), ("mult", "<u2"), ("shift", "u1"), ("zero
 """Requantisation parameters of one output channel; a word holds eight."""
 
 _CHUNK_WORDS = 1 << 14
-_CHUNK_VALUES = 1 << 22
+_CHUNK_VALUES = 1 << 20
 
 
 class ProgramFault(Exception):
@@ -79,19 +79,13 @@ class Machine:
         if d["flags"] & Flag.TABLE:
             table = window.read(d["table_offset"], 4).reshape(-1)
             self.counters["BYTES_TABLES"] += 256
-        stride = 2 if d["flags"] & Flag.STRIDE2 else 1
-        h, w = d["in_h"], d["in_w"]
-        pixels = tensors.polyphase(h, w, d["in_phase"]) if stride == 2 else tensors.plain(h, w)
-        ow = conv.out_side(w, stride)
-        # in_base lies under the first output row; the tensor's own first row is y_first rows earlier.
-        pixels = pixels - d["y_first"] * ow
-        step = max(1, min(_CHUNK_WORDS // (1 + d["in_blocks"] * descriptor.taps(d)), _CHUNK_VALUES // (8 * h * w)))
+        pixels = d["out_h"] * conv.out_side(d["in_w"], 2 if d["flags"] & Flag.STRIDE2 else 1)
+        step = max(1, min(_CHUNK_WORDS // (1 + d["in_blocks"] * descriptor.taps(d)), _CHUNK_VALUES // (8 * pixels)))
         for first in range(0, d["out_blocks"], step):
             blocks = range(first, min(first + step, d["out_blocks"]))
             params, weights = self._fetch(window, d, blocks)
-            acc = self._accumulate(d, blocks, pixels, stride, weights)[0]
-            v = arith.requantise(acc, params["bias"], params["mult"], params["shift"] & 63,
-                                 d["zp_out"])
+            acc = self._accumulate(d, blocks, weights)
+            v = arith.requantise(acc, params["bias"], params["mult"], params["shift"] & 63, d["zp_out"])
             self._finish(d, blocks, v, table)
 
     def _fetch(self, window: Window, d: dict[str, int], blocks: range) -> tuple[np.ndarray, np.ndarray]:
@@ -114,24 +108,33 @@ class Machine:
         weights = np.ascontiguousarray(words[:, 1:]).view(np.int8)
         return params, weights.reshape(len(blocks), d["in_blocks"], taps, 8, 8)
 
-    def _accumulate(self, d: dict[str, int], blocks: range, pixels: np.ndarray, stride: int,
-                    weights: np.ndarray) -> np.ndarray:
-        """Exact sums [1, oh, ow, 8 * blocks]; requantisation wraps them."""
+    def _input(self, d: dict[str, int], blocks: range, stride: int) -> np.ndarray:
+        """int8 [rows, columns, 8 * blocks]: all pixels that the taps see, padding included."""
+        radius, width = d["kernel"] // 2, d["in_w"]
+        first = stride * d["y_first"] - radius
+        end = stride * (d["y_first"] + d["out_h"] - 1) + radius + 1
+        rows = range(max(first, 0), min(end, d["in_h"]))
+        image = np.full((end - first, width + 2 * radius, 8 * len(blocks)), d["zp_in"], np.int8)
+        if rows:
+            index = tensors.polyphase(rows, width, d["in_phase"]) if stride == 2 else tensors.plain(rows, width)
+            # in_base lies under the first output row: the tensor's own first row is y_first rows (of planes) above.
+            base = d["in_base"] - d["y_first"] * conv.out_side(width, stride)
+            image[rows.start - first:rows.stop - first, radius:radius + width] = tensors.load(
+                self.ab, base, d["in_stride"], blocks, index)
+        return image
+
+    def _accumulate(self, d: dict[str, int], blocks: range, weights: np.ndarray) -> np.ndarray:
+        """Exact sums [oh, ow, 8 * blocks]; requantisation wraps them."""
         depthwise, maximum = bool(d["flags"] & Flag.DEPTHWISE), bool(d["flags"] & Flag.MAXIMUM)
-        source = blocks if depthwise or maximum else range(d["in_blocks"])
-        x = tensors.load(self.ab, d["in_base"], d["in_stride"], source, pixels)[None]
-        # The convolutions compute the maps that belong to whole images; a band is rows of a taller one.
-        x, first = conv.rows(x, d["y_first"], d["out_h"], d["kernel"] // 2, stride, d["zp_in"])
+        stride = 2 if d["flags"] & Flag.STRIDE2 else 1
+        x = self._input(d, blocks if depthwise or maximum else range(d["in_blocks"]), stride)
+        shape = d["kernel"], stride, d["out_h"], conv.out_side(d["in_w"], stride)
         taps = weights.shape[2]
         if maximum:
-            acc = conv.maximum(x, d["kernel"], stride, d["zp_in"])
-        elif depthwise:
-            w = weights[:, 0].transpose(1, 3, 0, 2).reshape(taps, 8, -1)
-            acc = conv.depthwise(x, w, d["kernel"], stride, d["zp_in"])
-        else:
-            w = weights.transpose(2, 1, 4, 0, 3).reshape(taps, 8 * d["in_blocks"], -1)
-            acc = conv.dense(x, w, d["kernel"], stride, d["zp_in"])
-        return acc[:, first:first + d["out_h"]]
+            return conv.maximum(x, *shape)
+        if depthwise:
+            return conv.depthwise(x, weights[:, 0].transpose(1, 3, 0, 2).reshape(taps, 8, -1), *shape)
+        return conv.dense(x, weights.transpose(2, 1, 4, 0, 3).reshape(taps, 8 * d["in_blocks"], -1), *shape)
 
     def _finish(self, d: dict[str, int], blocks: range, v: np.ndarray, table: np.ndarray | None) -> None:
         """Everything after requantisation, on v [oh, ow, 8 * blocks]."""
@@ -144,7 +147,7 @@ class Machine:
                 codes = tensors.load(self.ab, d["scale_base"], 1, blocks, np.zeros((1, 1), np.int64))
                 mult_y = arith.scale_factor(codes.reshape(-1), d["res_mult_y"])
             if d["flags"] & Flag.RESIDUAL:
-                r = tensors.load(self.ab, d["res_base"], d["res_stride"], blocks, tensors.plain(oh, ow))
+                r = tensors.load(self.ab, d["res_base"], d["res_stride"], blocks, tensors.plain(range(oh), ow))
             else:
                 mult_r = 0
             v = arith.add_residual(v, r, mult_y=mult_y, mult_r=mult_r, shift=d["res_shift"],
@@ -152,7 +155,8 @@ class Machine:
         # clamp(v, low, high) takes the upper bound first, then the lower: low wins where they cross
         v = np.maximum(np.minimum(v, d["act_max"]), d["act_min"])
         if not d["flags"] & Flag.DISCARD:
-            place = tensors.polyphase(oh, ow, d["out_phase"]) if d["flags"] & Flag.POLYPHASE else tensors.plain(oh, ow)
+            place = (tensors.polyphase(range(oh), ow, d["out_phase"]) if d["flags"] & Flag.POLYPHASE
+                     else tensors.plain(range(oh), ow))
             tensors.store(self.ab, d["out_base"], d["out_stride"], blocks, place, v)
         if d["flags"] & Flag.POOL:
             pooled = arith.requantise(arith.wrap32(v.sum(axis=(0, 1))), d["pool_offset"], d["pool_mult"],

@@ -167,7 +167,8 @@ class _Generator:
         """The whole program; None when no layer fitted."""
         draw, side, most = self.draw, self.limits.side, self.limits.blocks
         self.image.reserve(draw.pick(0, 3))
-        source = self.room.tensor(draw.pick(1, side), draw.pick(1, side), draw.pick(1, most), polyphase=draw.chance(0.45))
+        source = self.room.tensor(draw.pick(1, side), draw.pick(1, side), draw.pick(1, most),
+                                  polyphase=draw.chance(0.45))
         for n in range(min(draw.pick(1, self.limits.layers), self.config.layers)):
             if source is None:
                 break
@@ -186,8 +187,8 @@ class _Generator:
         fill_offset = self.image.reserve(max(1, len(self.entries)))
         program = self.image.program(self.room.descriptors)
         self.image.reserve(1)
-        return RandomProgram(self.image.image(), program, len(self.room.descriptors), self.room.outputs, "; ".join(self.text),
-                             fill_offset, self.entries)
+        return RandomProgram(self.image.image(), program, len(self.room.descriptors), self.room.outputs,
+                             "; ".join(self.text), fill_offset, self.entries)
 
 
 def random_program(rng: np.random.Generator, config: AcceleratorConfig, limits: Limits | None = None) -> RandomProgram:

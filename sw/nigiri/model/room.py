@@ -1,4 +1,4 @@
-"""Tensors of a random program: where they lie in the activation buffer, what they hold before, how they are compared."""
+"""Tensors of a random program: where they lie in the activation buffer and what they hold at first."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace

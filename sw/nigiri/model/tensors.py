@@ -6,14 +6,14 @@ import numpy as np
 __all__ = ["load", "plain", "polyphase", "store"]
 
 
-def plain(height: int, width: int) -> np.ndarray:
-    """Pixel-word index of every pixel of a plain tensor, [height, width]."""
-    return np.arange(height * width, dtype=np.int64).reshape(height, width)
+def plain(rows: range, width: int) -> np.ndarray:
+    """Pixel-word index of every pixel in `rows` of a plain tensor, [len(rows), width]."""
+    return np.arange(rows.start * width, rows.stop * width, dtype=np.int64).reshape(len(rows), width)
 
 
-def polyphase(height: int, width: int, phase: int) -> np.ndarray:
-    """Pixel-word index of every pixel of a polyphase tensor whose planes lie `phase` pixel words apart."""
-    y, x = np.arange(height, dtype=np.int64)[:, None], np.arange(width, dtype=np.int64)[None]
+def polyphase(rows: range, width: int, phase: int) -> np.ndarray:
+    """Pixel-word index of every pixel in `rows` of a polyphase tensor whose planes lie `phase` pixel words apart."""
+    y, x = np.arange(rows.start, rows.stop, dtype=np.int64)[:, None], np.arange(width, dtype=np.int64)[None]
     return (2 * (y % 2) + x % 2) * phase + y // 2 * ((width + 1) // 2) + x // 2
 
 
@@ -25,7 +25,8 @@ def _addresses(ab: np.ndarray, base: int, stride: int, blocks: range, index: np.
 def load(ab: np.ndarray, base: int, stride: int, blocks: range, index: np.ndarray) -> np.ndarray:
     """int8 [height, width, 8 * blocks] of the blocks in `blocks`; addresses wrap modulo the buffer."""
     h, w = index.shape
-    return ab[_addresses(ab, base, stride, blocks, index)].reshape(h, w, -1)
+    # A pixel word is moved as one 64-bit number.
+    return ab.view(np.int64).take(_addresses(ab, base, stride, blocks, index)).view(np.int8).reshape(h, w, -1)
 
 
 def store(ab: np.ndarray, base: int, stride: int, blocks: range, index: np.ndarray, values: np.ndarray) -> None:

@@ -1,0 +1,12 @@
+"""Networks of ImageNet size with random weights: what the accelerator is measured on before any training.
+
+OFA-ResNet50 and OFA-MobileNetV3 with their real structure, shapes and weight sharing (NumPy only).
+"""
+from nigiri.zoo.alive import Tensor, check_alive, report
+from nigiri.zoo.build import load, names
+from nigiri.zoo.cache import cached
+from nigiri.zoo.errors import BadImageSide, DeadNetwork, UnknownNetwork
+from nigiri.zoo.pictures import pictures
+
+__all__ = ["BadImageSide", "DeadNetwork", "Tensor", "UnknownNetwork", "cached", "check_alive", "load", "names",
+           "pictures", "report"]

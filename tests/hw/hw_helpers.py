@@ -46,7 +46,9 @@ def take(ctx, signals) -> list[int]:
 
 
 def layer_bits(**fields: int) -> int:
-    """A descriptor as the number that its 1,024 bits are."""
+    """A descriptor as the number that its 1,024 bits are; without `out_h` it computes the whole map."""
+    stride = 2 if fields.get("flags", 0) & descriptor.Flag.STRIDE2 else 1
+    fields.setdefault("out_h", descriptor.out_rows(fields.get("in_h", 0), stride))
     return int.from_bytes(descriptor.pack(**fields), "little")
 
 

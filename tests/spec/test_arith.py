@@ -5,7 +5,7 @@ from math import floor
 
 import pytest
 
-from nigiri.spec.arith import add_residual, clamp, requantise, shift_round, wrap32
+from nigiri.spec.arith import add_residual, clamp, requantise, scale_factor, shift_round, wrap32
 
 SEED = 20240602
 
@@ -52,3 +52,9 @@ def test_add_residual_against_fractions():
         exact = round_half_up(Fraction((y - zp_y) * mult_y + (r - zp_res) * mult_r, 2**shift)) + zp_sum
         assert add_residual(y, r, mult_y=mult_y, mult_r=mult_r, shift=shift, zp_y=zp_y, zp_res=zp_res,
                             zp_sum=zp_sum) == max(-128, min(127, exact)), f"seed {SEED}"
+
+
+def test_scale_factor_against_fractions():
+    for code in range(-128, 128):
+        for mult in (0, 1, 127, 128, 12345, 65535):
+            assert scale_factor(code, mult) == round_half_up(Fraction((code + 128) * mult, 256)) < 2**16

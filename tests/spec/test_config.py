@@ -12,11 +12,19 @@ TINY = CONFIGS["tiny"]
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"lanes": 0}, "lanes must be between 1 and 64, not 0"),
-    ({"lanes": 65}, "lanes must be between 1 and 64, not 65"),
+    ({"lanes": 0}, "lanes must be between 1 and 120, not 0"),
+    ({"lanes": 121}, "lanes must be between 1 and 120, not 121"),
     ({"lanes": 4, "requant_pixels": 3}, "requant_pixels must divide lanes, not 3"),
     ({"requant_pixels": 0}, "requant_pixels must divide lanes, not 0"),
-    ({"lanes": 6, "requant_pixels": 3}, "requant_pixels must be a power of two, not 3"),
+    ({"groups": 3}, "groups must be 1, 2 or 4 and each take an even number of lanes, not 3"),
+    ({"groups": 8}, "groups must be 1, 2 or 4 and each take an even number of lanes, not 8"),
+    ({"groups": 2}, "groups must be 1, 2 or 4 and each take an even number of lanes, not 2"),
+    ({"lanes": 12, "requant_pixels": 6, "groups": 4},
+     "groups must be 1, 2 or 4 and each take an even number of lanes, not 4"),
+    ({"lanes": 4, "requant_pixels": 1, "groups": 2},
+     "requant_pixels must be half of lanes where there are groups, not 1"),
+    ({"lanes": 4, "requant_pixels": 4, "groups": 2},
+     "requant_pixels must be half of lanes where there are groups, not 4"),
     ({"ab_words": 3000}, "ab_words must be a power of two of at least 128, not 3000"),
     ({"ab_words": 64}, "ab_words must be a power of two of at least 128, not 64"),
     ({"db_words": 32}, "db_words must be a power of two between 64 and 65536, not 32"),
@@ -41,10 +49,10 @@ def test_bad_configuration_is_refused(change, message):
 def test_unknown_names_list_the_known_ones():
     with pytest.raises(ConfigError) as e:
         get_config("pynq_z1")
-    assert str(e.value) == "unknown configuration 'pynq_z1': choose one of tiny, pynq_z2, kv260, zcu104"
+    assert str(e.value) == f"unknown configuration 'pynq_z1': choose one of {', '.join(CONFIGS)}"
     with pytest.raises(ConfigError) as e:
         get_memory("hbm")
-    assert str(e.value) == "unknown memory setting 'hbm': choose one of ddr3_z2, ddr4, slow, ideal"
+    assert str(e.value) == "unknown memory setting 'hbm': choose one of ddr3_z2, ddr4, u50, slow, ideal"
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -54,6 +62,7 @@ def test_named_configuration(name):
     assert config.mac_units == 64 * config.lanes
     assert config.banks >= config.lanes + 6 and config.banks & (config.banks - 1) == 0
     assert config.burst_words * 64 == 16 * config.port_bits // 8
+    assert config.ring_words * config.groups == config.db_words
     assert config.port_bytes * 8 == config.ports * config.port_bits
     assert json.loads(json.dumps(asdict(config))) == asdict(config)
 
@@ -61,12 +70,14 @@ def test_named_configuration(name):
 def test_digest_is_stable():
     """A change here means that hardware and bundles built before are refused: it needs a new interface version."""
     assert {name: f"{c.digest():08x}" for name, c in CONFIGS.items()} == {
-        "tiny": "d51d4540", "pynq_z2": "87a8dd85", "kv260": "17895148", "zcu104": "dac2e705"}
+        "tiny": "e085d6de", "small": "cafb39da", "pynq_z2": "4bb5ce86", "kv260": "b71bd602",
+        "zcu104": "0bc2ee5c", "sushi_zcu104": "a73b645f", "sushi_u50": "c4c05553"}
 
 
 @pytest.mark.parametrize("change", [
-    {"lanes": 4}, {"requant_pixels": 2}, {"ab_words": 8192}, {"db_words": 512}, {"pb_words": 0}, {"ports": 2},
-    {"port_bits": 128}, {"layers": 32}])
+    {"lanes": 4}, {"requant_pixels": 2}, {"ab_words": 8192}, {"db_words": 512},
+    {"pb_words": 0}, {"ports": 2},
+    {"port_bits": 128}, {"layers": 32}, {"lanes": 4, "requant_pixels": 2, "groups": 2}])
 def test_digest_depends_on_what_the_program_depends_on(change):
     assert replace(TINY, **change).digest() != TINY.digest()
 
@@ -103,4 +114,5 @@ def test_memory_rate_is_the_smaller_of_memory_and_ports():
 
 def test_every_configuration_has_a_memory():
     assert {name: default_memory(c).name for name, c in CONFIGS.items()} == {
-        "tiny": "ddr3_z2", "pynq_z2": "ddr3_z2", "kv260": "ddr4", "zcu104": "ddr4"}
+        "tiny": "ddr3_z2", "small": "ddr3_z2", "pynq_z2": "ddr3_z2", "kv260": "ddr4", "zcu104": "ddr4",
+        "sushi_zcu104": "ddr4", "sushi_u50": "u50"}

@@ -98,7 +98,8 @@ FIELDS: tuple[Field, ...] = (
           "polyphase output: from one phase plane to the next, pixel words; banks / 2 modulo banks"),
     Field("mem_offset", 10, 0, 32, "CONV: weights; LOAD, STORE: tensor; words from the window base"),
     Field("w_taps", 11, 0, 16, "taps (depthwise: rows) stored per weight block"),
-    Field("w_blocks", 11, 16, 16, "input blocks stored per output block (depthwise: 1); 0: all output blocks share their words"),
+    Field("w_blocks", 11, 16, 16, "input blocks stored per output block (depthwise: 1); 0: all output blocks share "
+          "their words"),
     Field("param_offset", 12, 0, 32, "requantisation parameters, one word per output block"),
     Field("table_offset", 13, 0, 32, "activation table, 4 words"),
     Field("zp_in", 14, 0, 8, "zero point of the input", True),

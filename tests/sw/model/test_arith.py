@@ -29,6 +29,20 @@ def test_add_residual():
             spec.add_residual(int(a), int(b), **k) for a, b in zip(y, r, strict=True)]
 
 
+def test_add_residual_with_a_multiplier_per_channel():
+    rng = np.random.default_rng(5)
+    y, r, mult = rng.integers(-128, 128, (30, 8)), rng.integers(-128, 128, (30, 8)), rng.integers(0, 65536, 8)
+    k = {"mult_r": 40000, "shift": 16, "zp_y": 5, "zp_res": -6, "zp_sum": 7}
+    assert arith.add_residual(y, r, mult_y=mult, **k).tolist() == [
+        [spec.add_residual(int(y[n, c]), int(r[n, c]), mult_y=int(mult[c]), **k) for c in range(8)] for n in range(30)]
+
+
+def test_scale_factor():
+    codes = np.arange(-128, 128)
+    for mult in (0, 1, 255, 256, 40000, 65535):
+        assert arith.scale_factor(codes, mult).tolist() == [spec.scale_factor(int(c), mult) for c in codes]
+
+
 def test_lookup_is_indexed_by_the_byte():
     table = np.arange(256).astype(np.uint8)[::-1]
     assert arith.lookup(table, np.array([0, -1, 127, -128])).tolist() == [-1, 0, -128, 127]

@@ -15,8 +15,8 @@ from nigiri.spec.registers import REGISTERS, Control, Interrupt, Status, address
 TINY = get_config("tiny")
 LOAD = {"opcode": Opcode.LOAD, "length": 8}
 STORE = {"opcode": Opcode.STORE, "length": 8, "mem_offset": 30}
-CONV = {"opcode": Opcode.CONV, "kernel": 1, "in_w": 2, "in_h": 2, "out_blocks": 2, "in_blocks": 1, "out_base": 64,
-        "out_stride": 4, "w_taps": 1, "w_blocks": 1, "mem_offset": 40, "param_offset": 42}
+CONV = {"opcode": Opcode.CONV, "kernel": 1, "in_w": 2, "in_h": 2, "out_h": 2, "out_blocks": 2, "in_blocks": 1,
+        "out_base": 64, "out_stride": 4, "w_taps": 1, "w_blocks": 1, "mem_offset": 40, "param_offset": 42}
 SIZE = 64
 
 
@@ -60,7 +60,7 @@ def test_is_a_device(bench):
 
 def test_identity(bench):
     assert bench.get("PRODUCT_ID").to_bytes(4, "little") == b"NGRI"
-    assert bench.get("VERSION") == 0x000100 and bench.get("CONFIG_DIGEST") == TINY.digest()
+    assert bench.get("VERSION") == 0x000200 and bench.get("CONFIG_DIGEST") == TINY.digest()
 
 
 def test_access(bench):
@@ -99,6 +99,8 @@ ERRORS = {
     "opcode": (LOAD | {"opcode": 9}, ErrorCode.DESCRIPTOR),
     "load length": (LOAD | {"length": 4}, ErrorCode.DESCRIPTOR),
     "kernel": (CONV | {"kernel": 2}, ErrorCode.DESCRIPTOR),
+    "no rows": (CONV | {"out_h": 0}, ErrorCode.DESCRIPTOR),
+    "split without groups": (CONV | {"split": 1}, ErrorCode.DESCRIPTOR),
     "load window": (LOAD | {"mem_offset": SIZE}, ErrorCode.WINDOW),
     "load end": (LOAD | {"mem_offset": SIZE - 1, "length": 16}, ErrorCode.WINDOW),
     "store window": (STORE | {"mem_offset": 0xFFFFFFFF}, ErrorCode.WINDOW),

@@ -1,196 +1,141 @@
-"""The golden machine against an interpreter written another way: torch convolutions, Python integers."""
-import struct
-
+"""The golden machine against an interpreter of the specification's loop nest, one pixel and one tap at a time."""
 import numpy as np
 import pytest
+from model_reference import Reference, check, descriptors, one_layer, run_golden
 
 from nigiri.model import GoldenDevice
-from nigiri.model.image import ImageBuilder, pack_params
+from nigiri.model.image import pack_params
 from nigiri.model.programs import execute, random_program
 from nigiri.runtime.driver import Driver
-from nigiri.spec import arith, descriptor, get_config
-from nigiri.spec.descriptor import Flag, Opcode
+from nigiri.spec import descriptor, get_config
+from nigiri.spec.descriptor import Flag
 
-torch = pytest.importorskip("torch")
-torch.set_num_threads(1)
-TINY = get_config("tiny")
-SLOTS = {1: [-3, -2, -1, 0, 1, 2, 3], 2: [-2, 0, 2, -3, -1, 1, 3]}
-
-
-def signed(byte: int) -> int:
-    return byte - 256 if byte > 127 else byte
-
-
-class Reference:
-    """Activation buffer as a dict from pixel word to 8 values; memory as bytes."""
-
-    def __init__(self, image: bytes, ab_words: int):
-        self.memory, self.ab_words, self.ab = bytearray(image), ab_words, {}
-
-    def get(self, address: int) -> list[int]:
-        return self.ab.get(address % self.ab_words, [0] * 8)
-
-    def put(self, address: int, values) -> None:
-        self.ab[address % self.ab_words] = [int(v) for v in values]
-
-    def run(self, offset: int, length: int) -> bytes:
-        for n in range(length):
-            d = descriptor.unpack(bytes(self.memory[64 * offset + 128 * n:][:128]))
-            if d["opcode"] == Opcode.LOAD:
-                for p in range(d["length"]):
-                    self.put(d["out_base"] + p, struct.unpack_from("8b", self.memory, 64 * d["mem_offset"] + 8 * p))
-            elif d["opcode"] == Opcode.STORE:
-                for p in range(d["length"]):
-                    struct.pack_into("8b", self.memory, 64 * d["mem_offset"] + 8 * p, *self.get(d["in_base"] + p))
-            else:
-                self.conv(d)
-        return bytes(self.memory)
-
-    def kernel_of(self, d, stride: int, ob: int) -> "torch.Tensor":
-        """[8, inputs, k, k] of an output block; depthwise [8, 1, k, k]."""
-        k, r = d["kernel"], d["kernel"] // 2
-        depthwise = bool(d["flags"] & Flag.DEPTHWISE)
-        kernel = torch.zeros(8, 1 if depthwise else 8 * d["in_blocks"], k, k, dtype=torch.float64)
-        if depthwise:
-            for row in range(k):
-                dy = (row + 1) // 2 * (-1 if row % 2 else 1)
-                at = 64 * (d["mem_offset"] + ob * d["w_blocks"] * d["w_taps"] + row)
-                for o in range(8):
-                    for slot, dx in enumerate(SLOTS[stride]):
-                        if abs(dx) <= r:
-                            kernel[o, 0, dy + r, dx + r] = signed(self.memory[at + 8 * o + slot])
-            return kernel
-        rings = [(y, x) for ring in range(r + 1) for y in range(-ring, ring + 1) for x in range(-ring, ring + 1)
-                 if max(abs(y), abs(x)) == ring]
-        for ib in range(d["in_blocks"]):
-            for t, (dy, dx) in enumerate(rings):
-                at = 64 * (d["mem_offset"] + (ob * d["w_blocks"] + ib) * d["w_taps"] + t)
-                word = torch.tensor([signed(b) for b in self.memory[at:at + 64]], dtype=torch.float64)
-                kernel[:, 8 * ib:8 * ib + 8, dy + r, dx + r] = word.reshape(8, 8)
-        return kernel
-
-    def conv(self, d) -> None:
-        flags, stride, r = d["flags"], 2 if d["flags"] & Flag.STRIDE2 else 1, d["kernel"] // 2
-        h, w = d["in_h"], d["in_w"]
-        oh, ow = (h + stride - 1) // stride, (w + stride - 1) // stride
-
-        def place(y, x, width, polyphase, phase):
-            if not polyphase:
-                return y * width + x
-            return (2 * (y & 1) + (x & 1)) * phase + (y >> 1) * -(-width // 2) + (x >> 1)
-
-        for ob in range(d["out_blocks"]):
-            source = [ob] if flags & Flag.DEPTHWISE else range(d["in_blocks"])
-            x = np.zeros((8 * len(source), h, w))
-            for n, b in enumerate(source):
-                for py in range(h):
-                    for px in range(w):
-                        at = d["in_base"] + b * d["in_stride"] + place(py, px, w, stride == 2, d["in_phase"])
-                        x[8 * n:8 * n + 8, py, px] = self.get(at)
-            padded = torch.nn.functional.pad(torch.from_numpy(x)[None], (r, r, r, r), value=d["zp_in"])
-            acc = torch.nn.functional.conv2d(padded, self.kernel_of(d, stride, ob), stride=stride,
-                                             groups=8 if flags & Flag.DEPTHWISE else 1)[0]
-            params = list(struct.iter_unpack("<iHBx", self.memory[64 * (d["param_offset"] + ob):][:64]))
-            sums = [0] * 8
-            for py in range(oh):
-                for px in range(ow):
-                    values = [self.finish(d, int(acc[c, py, px]), params[c], c,
-                                          d["res_base"] + ob * d["res_stride"] + py * ow + px) for c in range(8)]
-                    sums = [s + v for s, v in zip(sums, values, strict=True)]
-                    if not flags & Flag.DISCARD:
-                        at = place(py, px, ow, flags & Flag.POLYPHASE, d["out_phase"])
-                        self.put(d["out_base"] + ob * d["out_stride"] + at, values)
-            if flags & Flag.POOL:
-                self.put(d["pool_base"] + ob, [arith.requantise(arith.wrap32(s), d["pool_offset"], d["pool_mult"],
-                                                                d["pool_shift"], d["pool_zp"]) for s in sums])
-
-    def finish(self, d, acc: int, params, c: int, residual: int) -> int:
-        v = arith.requantise(arith.wrap32(acc), *params, d["zp_out"])
-        if d["flags"] & Flag.TABLE:
-            v = signed(self.memory[64 * d["table_offset"] + (v & 0xFF)])
-        if d["flags"] & Flag.RESIDUAL:
-            v = arith.add_residual(v, self.get(residual)[c], mult_y=d["res_mult_y"], mult_r=d["res_mult_r"],
-                                   shift=d["res_shift"], zp_y=d["zp_y"], zp_res=d["zp_res"], zp_sum=d["zp_sum"])
-        return arith.clamp(v, d["act_min"], d["act_max"])
-
-
-def run_golden(image: np.ndarray, offset: int, length: int) -> bytes:
-    with Driver(GoldenDevice(TINY, 1 << 20)) as driver:
-        driver.attach(image.size)
-        driver.write(0, image)
-        driver.run(offset, length)
-        return driver.read(0, image.size).tobytes()
-
-
-def one_layer(rng, h: int, w: int, kernel: int, stride: int, ib: int, ob: int, flags: int = 0):
-    """LOAD everything that the layer touches, run it, STORE all of it."""
-    flags |= Flag.STRIDE2 if stride == 2 else 0
-    depthwise = bool(flags & Flag.DEPTHWISE)
-    taps, room = kernel if depthwise else kernel * kernel, 8 * -(-h * w // 8) + 16
-    weights = rng.integers(-127, 128, (ob, 1 if depthwise else ib, taps, 8, 8)).astype(np.int8)
-    image = ImageBuilder()
-    length = (ib + ob + 5) * room
-    content = image.put(rng.integers(-128, 128, (length, 8)).astype(np.int8))
-    c = 8 * ob
-    d = {"opcode": Opcode.CONV, "flags": flags, "kernel": kernel, "in_w": w, "in_h": h, "out_blocks": ob,
-         "in_blocks": 1 if depthwise else ib, "in_base": 3, "in_stride": room,
-         "in_phase": (h + 1) // 2 * ((w + 1) // 2) + 1, "out_base": (ib + 3) * room, "out_stride": room,
-         "out_phase": TINY.banks * 3 // 2, "w_taps": taps, "w_blocks": weights.shape[1],
-         "mem_offset": image.put(weights),
-         "param_offset": image.put(pack_params(*(rng.integers(*r, c).tolist() for r in (
-             (-20000, 20000), (0, 65536), (22, 28))))),
-         "table_offset": image.put(rng.integers(0, 256, 256).astype(np.uint8)), "zp_in": -37, "zp_out": 5,
-         "act_min": -100, "act_max": 110, "res_base": ib * room + 1, "res_stride": room,
-         "res_mult_y": 30000, "res_mult_r": 20000, "res_shift": 15, "zp_y": 3, "zp_res": -7, "zp_sum": 11,
-         "pool_base": length - ob, "pool_mult": 40000,
-         "pool_shift": 20, "pool_zp": 9, "pool_offset": -500}
-    store = image.reserve(length // 8)
-    program = image.program([
-        {"opcode": Opcode.LOAD, "out_base": 0, "length": length, "mem_offset": content}, d,
-        {"opcode": Opcode.STORE, "in_base": 0, "length": length, "mem_offset": store}])
-    return image.image(), program
-
-
-def check(image: np.ndarray, program: int, length: int) -> None:
-    assert run_golden(image, program, length) == Reference(image.tobytes(), TINY.ab_words).run(program, length)
+TINY, SMALL = get_config("tiny"), get_config("small")
+KINDS = [(k, 0) for k in (1, 3, 5, 7)] + [(k, Flag.DEPTHWISE) for k in (1, 3, 5, 7)] + [
+    (k, Flag.MAXIMUM) for k in (3, 5, 7)]
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("kernel, depthwise", [(1, 0), (3, 0), (5, 0), (7, 0), (3, 1), (5, 1), (7, 1)])
-def test_convolution(kernel, depthwise, stride):
+@pytest.mark.parametrize("kernel, kind", KINDS)
+def test_convolution(kernel, kind, stride):
     for h, w in ((7, 7), (5, 3), (1, 1), (6, 4)):
-        rng = np.random.default_rng([h, w, kernel, stride])
-        check(*one_layer(rng, h, w, kernel, stride, 2, 2, Flag.DEPTHWISE * depthwise), 3)
+        check(TINY, *one_layer(TINY, np.random.default_rng([h, w, kernel, stride]), h, w, kernel, stride, 2, 2, kind))
 
 
-@pytest.mark.parametrize("flags", [Flag.TABLE, Flag.RESIDUAL, Flag.POLYPHASE, Flag.POOL, Flag.POOL | Flag.DISCARD,
-                                   Flag.TABLE | Flag.RESIDUAL | Flag.POOL, Flag.RESIDUAL | Flag.POLYPHASE])
+@pytest.mark.parametrize("flags", [
+    Flag.TABLE, Flag.RESIDUAL, Flag.POLYPHASE, Flag.POOL, Flag.POOL | Flag.DISCARD, Flag.SCALE,
+    Flag.TABLE | Flag.RESIDUAL | Flag.POOL, Flag.RESIDUAL | Flag.POLYPHASE, Flag.SCALE | Flag.RESIDUAL,
+    Flag.SCALE | Flag.TABLE | Flag.POOL | Flag.POLYPHASE, Flag.MAXIMUM | Flag.SCALE | Flag.RESIDUAL | Flag.TABLE])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_after_the_accumulators(flags, stride):
-    check(*one_layer(np.random.default_rng(flags), 5, 7, 3, stride, 1, 2, flags), 3)
+    check(TINY, *one_layer(TINY, np.random.default_rng(flags), 5, 7, 3, stride, 1, 2, flags))
+
+
+@pytest.mark.parametrize("y_first, out_h", [(0, 1), (0, 9), (2, 2), (1, 3), (3, 4), (6, 2), (7, 2), (20, 3)])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel, kind", KINDS)
+def test_band(kernel, kind, stride, y_first, out_h):
+    """Bands at the top, inside, across the lower end and beyond it; the buffer's content above in_base is arbitrary."""
+    for polyphase in (0, Flag.POLYPHASE):
+        rng = np.random.default_rng([kernel, stride, y_first])
+        check(TINY, *one_layer(TINY, rng, 6, 5, kernel, stride, 1, 1, kind | polyphase, y_first=y_first, out_h=out_h,
+                               in_base=40))
+
+
+@pytest.mark.parametrize("flags", [0, Flag.RESIDUAL | Flag.SCALE, Flag.DEPTHWISE, Flag.MAXIMUM, Flag.STRIDE2])
+def test_bands_make_up_the_whole_map(flags):
+    """A layer computed in bands of rows stores what it stores when computed at once."""
+    h, w, stride = 11, 6, 2 if flags & Flag.STRIDE2 else 1
+    whole, program = one_layer(TINY, np.random.default_rng(flags), h, w, 3, stride, 1, 2, flags)
+    want = run_golden(TINY, whole, program, 3)
+    load, d, store = descriptors(whole, program, 3)
+    width, rows = -(-w // stride), d["out_h"]
+    for step in (1, 2, 4):
+        parts = [d | {"y_first": y, "out_h": min(step, rows - y)} | {
+            base: d[base] + y * width for base in ("in_base", "out_base", "res_base")} for y in range(0, rows, step)]
+        raw = b"".join(descriptor.pack(**p) for p in (load, *parts, store))
+        image = np.concatenate([whole, np.frombuffer(raw, np.uint8)])
+        assert run_golden(TINY, image, len(whole) // 64, len(parts) + 2)[:len(whole)] == want
+
+
+def test_identity():
+    """Depthwise kernel 1 with weight 1 at dx = 0 and multiplier 1 copies its input."""
+    image, program = one_layer(TINY, np.random.default_rng(0), 4, 5, 1, 1, 1, 1, Flag.DEPTHWISE, w_blocks=0, zp_out=0,
+                               act_min=-128, act_max=127)
+    load, d, store = descriptors(image, program, 3)
+    word = np.zeros((8, 8), np.uint8)
+    word[:, 3] = 1
+    image[64 * d["mem_offset"]:][:64] = word.reshape(-1)
+    image[64 * d["param_offset"]:][:64] = np.frombuffer(pack_params([0] * 8, [1] * 8, [0] * 8), np.uint8)
+    after = np.frombuffer(check(TINY, image, program), np.int8)
+    before = after[64 * load["mem_offset"]:][:8 * load["length"]].reshape(-1, 8)
+    stored = after[64 * store["mem_offset"]:][:8 * store["length"]].reshape(-1, 8)
+    assert (stored[d["out_base"]:][:20] == before[d["in_base"]:][:20]).all()
+
+
+@pytest.mark.parametrize("flags", [0, Flag.DEPTHWISE, Flag.MAXIMUM])
+def test_shared_words(flags):
+    """With w_blocks 0 every output block has the weights of the first one."""
+    image, program = one_layer(TINY, np.random.default_rng(1), 4, 5, 3, 1, 2, 3, flags, w_blocks=0)
+    shared = np.frombuffer(check(TINY, image, program), np.uint8)
+    image, program = one_layer(TINY, np.random.default_rng(1), 4, 5, 3, 1, 2, 3, flags)
+    _, d, store = descriptors(image, program, 3)
+    at, size = 64 * d["mem_offset"], 64 * d["w_blocks"] * d["w_taps"]
+    for ob in range(1, 3):
+        image[at + ob * size:at + (ob + 1) * size] = image[at:at + size]
+    repeated = np.frombuffer(check(TINY, image, program), np.uint8)
+    result = slice(64 * store["mem_offset"], 64 * store["mem_offset"] + 8 * store["length"])
+    assert (shared[result] == repeated[result]).all()
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3, 5])
+def test_split_changes_no_result(blocks):
+    flags = Flag.RESIDUAL | Flag.SCALE | Flag.POLYPHASE
+    results = []
+    for split in (0, 1, 2):
+        image, program = one_layer(SMALL, np.random.default_rng(3), 5, 6, 3, 1, 2, blocks, flags, split=split)
+        results.append(check(SMALL, image, program)[:64 * program])
+    assert results[0] == results[1] == results[2]
 
 
 def test_fully_connected():
-    check(*one_layer(np.random.default_rng(1), 1, 1, 1, 1, 20, 3), 3)
+    check(TINY, *one_layer(TINY, np.random.default_rng(1), 1, 1, 1, 1, 20, 3))
+
+
+@pytest.mark.parametrize("kernel, blocks", [(1, 255), (3, 28), (5, 10), (7, 5)])
+@pytest.mark.parametrize("weight, pixel", [(-128, -128), (127, -128), (-127, 127), (-128, 127)])
+def test_sums_of_extremes(kernel, blocks, weight, pixel):
+    """The largest sums that fit a ring: far beyond what one float32 adds exactly.  An odd product tells them apart."""
+    shift = 24 if kernel == 1 else 22
+    image, program = one_layer(SMALL, np.random.default_rng(4), 2, 2, kernel, 1, blocks, 1, zp_in=pixel)
+    load, d, _ = descriptors(image, program, 3)
+    image[64 * load["mem_offset"]:][:8 * load["length"]] = pixel % 256
+    image[64 * d["mem_offset"]:64 * d["param_offset"]] = weight % 256
+    image[64 * d["mem_offset"] + 9] ^= 1
+    total = 8 * blocks * kernel * kernel * weight * pixel
+    # The bias brings the sum near zero, so that every unit of it shows in the result.
+    params = pack_params([n - total for n in range(-4, 4)], [1] * 8, [0] * 4 + [1] * 4)
+    image[64 * d["param_offset"]:][:64] = np.frombuffer(params, np.uint8)
+    check(SMALL, image, program)
+    assert abs(total) > 1 << shift
 
 
 def test_shifts_and_multipliers_at_their_limits():
     """Every shift, the largest multiplier, sums that wrap: one output block of 1x1 layers, by parameters alone."""
-    rng = np.random.default_rng(2)
-    image, program = one_layer(rng, 2, 2, 1, 1, 1, 8)
-    d = descriptor.unpack(image[64 * program + 128:][:128].tobytes())
+    image, program = one_layer(TINY, np.random.default_rng(2), 2, 2, 1, 1, 1, 8)
     params = pack_params([2**31 - 1, -2**31] * 32, [65535] * 64, range(64))
-    image[64 * d["param_offset"]:][:512] = np.frombuffer(params, np.uint8)
-    check(image, program, 3)
+    image[64 * descriptors(image, program, 3)[1]["param_offset"]:][:512] = np.frombuffer(params, np.uint8)
+    check(TINY, image, program)
 
 
+@pytest.mark.parametrize("config", [TINY, SMALL], ids=lambda c: c.name)
 @pytest.mark.parametrize("first", range(0, 25, 5))
-def test_random_programs(first):
+def test_random_programs(config, first):
     for seed in range(first, first + 5):
         print("seed", seed)
-        p = random_program(np.random.default_rng(seed), TINY)
-        want = bytearray(Reference(p.image.tobytes(), TINY.ab_words).run(p.program_offset, p.n_descriptors))
+        p = random_program(np.random.default_rng(seed), config)
+        want = bytearray(Reference(p.image.tobytes(), config.ab_words).run(p.program_offset, p.n_descriptors))
         for n, entry in enumerate(p.fill_entries):
             want[64 * (p.fill_offset + n):64 * (p.fill_offset + n + 1)] = entry
-        got, _ = execute(Driver(GoldenDevice(TINY, 1 << 20)), p)
+        got, _ = execute(Driver(GoldenDevice(config, 1 << 20)), p)
         assert got.tobytes() == want, p.description

@@ -55,13 +55,13 @@ def test_wrong_product():
 
 
 def test_wrong_version():
-    with refused(errors.WrongVersion, "device 'golden' has interface version 3.2.1, this software speaks 0.1.x: build "
+    with refused(errors.WrongVersion, "device 'golden' has interface version 3.2.1, this software speaks 0.2.x: build "
                                       "the hardware and software from one release"):
         Driver(Other(VERSION=0x030201))
 
 
 def test_patch_version_does_not_matter():
-    Driver(Other(VERSION=0x000109))
+    Driver(Other(VERSION=0x000209))
 
 
 @pytest.mark.parametrize("theirs, name", [(get_config("pynq_z2").digest(), "pynq_z2"), (1, "unknown")])

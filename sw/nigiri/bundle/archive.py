@@ -22,7 +22,8 @@ from nigiri.bundle.errors import (
 __all__ = ["FORMAT", "MANIFEST", "MEMBER_LIMIT", "VERSION", "read", "write"]
 
 FORMAT = "nigiri-bundle"
-VERSION = 1
+VERSION = 2
+"""2: programs of hardware interface 0.2, folded images, SubNets with image sizes of their own."""
 MANIFEST = "manifest.json"
 MANIFEST_LIMIT = 16 << 20
 """Largest manifest, bytes."""
@@ -84,8 +85,8 @@ def _member(z: zipfile.ZipFile, path: Path, name: str, limit: int) -> bytes:
     return raw
 
 
-def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """(manifest, arrays by member name without ".npy").
+def read(path: Path, version: int = VERSION) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """(manifest, arrays by member name without ".npy") of a bundle in format `version`.
 
     Raises
     ------
@@ -105,9 +106,10 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             raise BundleCorruptError(f"member {MANIFEST} of {path} does not say format {FORMAT!r}: "
                                      f"it is not a Nigiri bundle")
-        if manifest.get("version") != VERSION:
+        if manifest.get("version") != version:
             raise BundleFormatError(f"{path} is in bundle format version {manifest.get('version')}, this software "
-                                    f"reads version {VERSION}: export it again, or use the release that wrote it")
+                                    f"reads version {version}: export it again, or convert a bundle of version "
+                                    f"{VERSION - 1} with python -m nigiri.bundle.upgrade")
         arrays = {}
         members = manifest.get("members")
         if not isinstance(members, dict) or not all(isinstance(m, dict) and "sha256" in m for m in members.values()):

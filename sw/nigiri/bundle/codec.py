@@ -9,7 +9,7 @@ import numpy as np
 from nigiri.compiler.compile import layer_table
 from nigiri.compiler.compiled import CompiledBundle, DumpTensor
 from nigiri.compiler.constants import Constants
-from nigiri.compiler.graph import Layer, Network, Pool, Residual, SubNet, SubNetInfo, SuperLayer
+from nigiri.compiler.graph import Fold, Layer, Network, Pool, Residual, Scale, SubNet, SubNetInfo, SuperLayer
 from nigiri.compiler.pack import unpack_params
 from nigiri.spec.config import AcceleratorConfig
 
@@ -28,6 +28,8 @@ def _layer_to(layer: Layer, params: int, table: int | None) -> dict[str, Any]:
         out["table"] = table
     if layer.residual:
         out["residual"] = asdict(layer.residual)
+    if layer.scale:
+        out["scale"] = asdict(layer.scale)
     if layer.pool:
         out["pool"] = asdict(layer.pool)
     return out
@@ -43,13 +45,15 @@ def _layer_from(data: dict[str, Any], constants: np.ndarray) -> Layer:
     table = words(data["table"], 4).reshape(-1).view(np.int8) if "table" in data else None
     return Layer(**{key: data[key] for key in SCALARS}, bias=bias, mult=mult, shift=shift, table=table,
                  residual=Residual(**data["residual"]) if "residual" in data else None,
+                 scale=Scale(**data["scale"]) if "scale" in data else None,
                  pool=Pool(**data["pool"]) if "pool" in data else None)
 
 
 def network_to(network: Network, constants: Constants) -> dict[str, Any]:
     """The graph without its arrays: weights, constants and input table are members of their own."""
     return {**{key: getattr(network, key) for key in HEAD}, "layers": [asdict(s) for s in network.layers],
-            "subnets": [{"info": asdict(s.info),
+            "fold": asdict(network.fold) if network.fold else None,
+            "subnets": [{"info": asdict(s.info), "height": s.height, "width": s.width,
                          "layers": [_layer_to(x, constants.params[s.info.name, x.name],
                                               constants.tables.get((s.info.name, x.name)))
                                     for x in s.layers]} for s in network.subnets]}
@@ -60,7 +64,8 @@ def network_from(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> Network
     network = Network(
         **{key: data[key] for key in HEAD}, input_table=arrays["input_table"], weights=arrays["weights"],
         layers=tuple(SuperLayer(**s) for s in data["layers"]),
-        subnets=tuple(SubNet(info=SubNetInfo(**s["info"]),
+        fold=Fold(**data["fold"]) if data.get("fold") else None,
+        subnets=tuple(SubNet(info=SubNetInfo(**s["info"]), height=s.get("height", 0), width=s.get("width", 0),
                              layers=tuple(_layer_from(x, arrays["constants"]) for x in s["layers"]))
                       for s in data["subnets"]))
     if network.input_table.shape != (network.channels, 256) or network.input_table.dtype != np.int8:
@@ -71,7 +76,8 @@ def network_from(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> Network
 
 def compiled_to(compiled: CompiledBundle) -> dict[str, Any]:
     """Where things lie in the window; the programs' bytes are a member of their own."""
-    return {**{key: getattr(compiled, key) for key in AREAS}, "input": asdict(compiled.input),
+    return {**{key: getattr(compiled, key) for key in AREAS},
+            "inputs": {name: asdict(t) for name, t in compiled.inputs.items()},
             "outputs": {name: asdict(t) for name, t in compiled.outputs.items()},
             "dumps": {name: [asdict(t) for t in tensors] for name, tensors in compiled.dumps.items()}}
 
@@ -86,7 +92,8 @@ def compiled_from(data: dict[str, Any], arrays: dict[str, np.ndarray], network: 
         window_words=data["window_words"], weight_words=data["weight_words"], fill_offset=data["fill_offset"],
         fill_entries=data["fill_entries"], programs={k: (int(a), int(n)) for k, (a, n) in data["programs"].items()},
         dump_programs={k: (int(a), int(n)) for k, (a, n) in data["dump_programs"].items()},
-        input=DumpTensor(**data["input"]),
+        inputs={name: DumpTensor(**t) for name, t in data["inputs"].items()},
+        images={s.info.name: (*network.image_side(s), network.channels) for s in network.subnets}, fold=network.fold,
         outputs={name: DumpTensor(**t) for name, t in data["outputs"].items()},
         dumps={name: tuple(DumpTensor(**t) for t in tensors) for name, tensors in data["dumps"].items()},
         layers=layer_table(network))

@@ -1,116 +1,97 @@
-"""Places tensors in the activation buffer: live ranges over the layers of a SubNet, first fit."""
+"""Places buffers in the activation buffer: first fit over their live ranges, in a few orders."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
-import numpy as np
+from nigiri.compiler.buffers import Buffer
 
-from nigiri.compiler.errors import ActivationBufferError
-from nigiri.compiler.graph import INPUT, Network, SubNet, blocks
-from nigiri.spec.config import AcceleratorConfig
-
-__all__ = ["ALIGN", "Tensor", "allocate", "phase_stride"]
-
-ALIGN = 8
-"""Bases and sizes in pixel words: what LOAD and STORE accept."""
+__all__ = ["place"]
 
 
-@dataclass(kw_only=True)
-class Tensor:
-    """A tensor in the activation buffer, in pixel words.
+class _Group:
+    """Buffers that share one place, because each is written over the one before."""
 
-    stride: from one block of 8 channels to the next.  phase: from one plane to the next, 0 for plain pixel order.
-    first, last: indices of the layer that writes it and of the last one that reads it.
-    """
+    def __init__(self, first: Buffer):
+        self.members = [first]
+        self.base = -1
 
-    name: str
-    channels: int
-    height: int
-    width: int
-    stride: int
-    phase: int
-    first: int
-    last: int
-    base: int = -1
+    @property
+    def first(self) -> int:
+        return min(b.first for b in self.members)
+
+    @property
+    def last(self) -> int:
+        return max(b.last for b in self.members)
 
     @property
     def words(self) -> int:
-        return -(-blocks(self.channels) * self.stride // ALIGN) * ALIGN
+        return max(b.words for b in self.members)
 
-    def places(self) -> np.ndarray:
-        """Pixel word of every pixel inside a block, int64 [height * width]: see :mod:`nigiri.spec.layout`."""
-        y, x = np.divmod(np.arange(self.height * self.width), self.width)
-        if not self.phase:
-            return y * self.width + x
-        return (2 * (y % 2) + x % 2) * self.phase + y // 2 * -(-self.width // 2) + x // 2
+    @property
+    def end(self) -> int:
+        return self.base + self.words
 
-
-def phase_stride(config: AcceleratorConfig, height: int, width: int) -> int:
-    """Pixel words from one plane of a polyphase tensor to the next: neighbouring planes lie half the banks apart."""
-    plane = -(-height // 2) * -(-width // 2)
-    return plane + (config.banks // 2 - plane) % config.banks
+    def over(self, other: _Group) -> int | None:
+        """How far below `other` this group must begin to be written over it; None if it may not."""
+        gaps = [b.over_gap for b in self.members if b.over_gap and b.over in other.members]
+        # The rest of the group's life must not see the other one any more.
+        return gaps[0] if gaps and self.first >= other.last else None
 
 
-def tensors(network: Network, subnet: SubNet, config: AcceleratorConfig, keep_all: bool) -> list[Tensor]:
-    """Every tensor of a SubNet with its live range; with `keep_all` also the results that only a pool reads."""
-    last: dict[str, int] = {subnet.output: len(subnet.layers)}
-    polyphase = set()
-    for n, layer in enumerate(subnet.layers):
-        last[layer.source] = n
-        if layer.residual:
-            last[layer.residual.source] = n
-        if network.super_layer(layer).stride == 2:
-            polyphase.add(layer.source)
+def _groups(buffers: Sequence[Buffer]) -> list[_Group]:
+    of: dict[int, _Group] = {}
     out = []
-
-    def add(name: str, channels: int, height: int, width: int, first: int) -> None:
-        if name in last or keep_all:
-            phase = phase_stride(config, height, width) if name in polyphase else 0
-            out.append(Tensor(name=name, channels=channels, height=height, width=width, first=first, phase=phase,
-                              last=last.get(name, first), stride=4 * phase if phase else height * width))
-
-    add(INPUT, network.channels, network.height, network.width, -1)
-    for n, layer in enumerate(subnet.layers):
-        height, width = network.out_side(layer)
-        add(layer.name, layer.cout, height, width, n)
-        if layer.pool:
-            add(f"{layer.name}.pool", layer.cout, 1, 1, n)
+    for b in buffers:
+        if b.over is not None and not b.over_gap:
+            group = of[id(b.over)]
+            group.members.append(b)
+        else:
+            group = _Group(b)
+            out.append(group)
+        of[id(b)] = group
     return out
 
 
-def _lowest(tensor: Tensor, placed: list[Tensor]) -> int:
-    """The lowest base at which `tensor` overlaps nothing that is live at the same time."""
-    base = 0
-    for other in sorted((p for p in placed if p.first <= tensor.last and tensor.first <= p.last), key=lambda p: p.base):
-        if base + tensor.words <= other.base:
+def _lowest(group: _Group, placed: list[_Group], start: int) -> int:
+    """The lowest base from `start` on at which `group` disturbs nothing that is live at the same time."""
+    taken = []
+    for other in placed:
+        if other.first <= group.last and group.first <= other.last:
+            below, above = group.over(other), other.over(group)
+            low = other.base - (group.words if below is None else below)
+            taken.append((low, other.base + (other.words if above is None else above)))
+    base = start
+    for low, high in sorted(taken):
+        if base <= low:
+            # Every later interval begins higher, and a base at or below its lower end does not touch it.
             break
-        base = max(base, other.base + other.words)
+        base = max(base, high)
     return base
 
 
-def _place(order: list[Tensor]) -> Tensor:
-    """Give every tensor a base; the one that reaches highest."""
-    placed: list[Tensor] = []
-    for tensor in order:
-        tensor.base = _lowest(tensor, placed)
-        placed.append(tensor)
-    return max(placed, key=lambda t: t.base + t.words)
-
-
-def allocate(network: Network, subnet: SubNet, config: AcceleratorConfig, keep_all: bool = False) -> dict[str, Tensor]:
-    """All tensors by name, placed; in program order, or the largest first if that does not fit.
-
-    Raises
-    ------
-    ActivationBufferError: names the layer, the words it needs and the words there are.
-    """
-    todo = tensors(network, subnet, config, keep_all)
-    top = _place(todo)
-    if top.base + top.words > config.ab_words:
-        top = _place(sorted(todo, key=lambda t: -t.words))
-    if top.base + top.words > config.ab_words:
-        raise ActivationBufferError(
-            f"SubNet {subnet.info.name}, layer {subnet.layers[max(top.first, 0)].name}: the tensors in use need "
-            f"{top.base + top.words} pixel words of activation buffer, configuration {config.name!r} has "
-            f"{config.ab_words}: choose a larger configuration")
-    return {t.name: t for t in todo}
+def place(buffers: Sequence[Buffer], words: int) -> int:
+    """Give every buffer a base; returns the words that the best order found needs, at most `words` if all fit."""
+    groups = _groups(buffers)
+    # A tensor that an average pool is written over needs room for the pool's planes below it.
+    room = {id(g): max((b.over_gap for b in buffers if b.over_gap and b.over in g.members), default=0) for g in groups}
+    orders: list[Callable[[_Group], tuple[int, int]]] = [
+        lambda g: (g.first, 0), lambda g: (-g.words, g.first), lambda g: (-g.words * (g.last - g.first + 1), 0),
+        lambda g: (-(g.last - g.first), -g.words), lambda g: (-int(bool(room[id(g)])), -g.words)]
+    best, found = -1, [0] * len(groups)
+    for raised in (False, True) if any(room.values()) else (False,):
+        for order in orders:
+            placed: list[_Group] = []
+            for g in sorted(groups, key=order):
+                g.base = _lowest(g, placed, room[id(g)] if raised else 0)
+                placed.append(g)
+            top = max(g.end for g in groups)
+            if best < 0 or top < best:
+                best, found = top, [g.base for g in groups]
+            if best <= words:
+                break
+        if best <= words:
+            break
+    for g, base in zip(groups, found, strict=True):
+        for b in g.members:
+            b.base = base
+    return best

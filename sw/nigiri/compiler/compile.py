@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from nigiri.compiler.allocate import Tensor
+from nigiri.compiler.buffers import ALIGN, Buffer, Forms
+from nigiri.compiler.chains import make_plan, scheduled
 from nigiri.compiler.compiled import CompiledBundle, DumpTensor, LayerInfo
 from nigiri.compiler.constants import collect
-from nigiri.compiler.emit import Program, Stored, emit
+from nigiri.compiler.emit import Areas, Program, check_rings, emit
 from nigiri.compiler.errors import ResidencyTableError
-from nigiri.compiler.graph import Network
+from nigiri.compiler.graph import INPUT, Network, SubNet
+from nigiri.compiler.schedule import Step
 from nigiri.spec import descriptor
 from nigiri.spec.config import AcceleratorConfig
 
@@ -23,19 +25,27 @@ def layer_table(network: Network) -> tuple[LayerInfo, ...]:
     for subnet in network.subnets:
         for layer in subnet.layers:
             height, width = network.out_side(layer)
-            pixels[layer.weights][subnet.info.name] = height * width
+            if not network.super_layer(layer).shared:
+                pixels[layer.weights][subnet.info.name] = height * width
     return tuple(LayerInfo(id=s.id, name=s.name, depthwise=s.depthwise, kernel=s.kernel, stride=s.stride,
                            out_blocks=s.out_blocks, in_blocks=s.in_blocks, taps=s.taps, mem_offset=s.offset,
-                           w_taps=s.taps, w_blocks=s.in_blocks, pixels=pixels[s.id]) for s in network.layers)
+                           w_taps=s.taps, w_blocks=0 if s.shared else s.in_blocks, shared=s.shared,
+                           pixels=pixels[s.id]) for s in network.layers)
 
 
-def _described(tensor: Tensor, layer: int, offset: int) -> DumpTensor:
-    return DumpTensor(name=tensor.name, layer=layer, offset=offset, channels=tensor.channels, height=tensor.height,
-                      width=tensor.width, stride=tensor.stride, phase=tensor.phase)
+def _described(buffer: Buffer, layer: int, offset: int) -> DumpTensor:
+    return DumpTensor(name=buffer.name, layer=layer, offset=offset, channels=buffer.channels, first_row=buffer.first_row,
+                      height=buffer.rows, width=buffer.width, stride=buffer.stride, phase=buffer.phase,
+                      lead=buffer.lead)
 
 
-def _words(stored: tuple[Stored, ...]) -> int:
-    return sum(s.words for s in stored)
+def _steps(network: Network, subnet: SubNet, config: AcceleratorConfig) -> tuple[list[Step], list[Step]]:
+    """Placed steps of the program and of its dump variant, which keeps results that only a pool reads if they fit."""
+    check_rings(network, subnet, config)
+    plan = make_plan(network, subnet, config)
+    steps, _ = scheduled(network, subnet, config, plan)
+    kept, need = scheduled(network, subnet, config, plan, keep_all=True)
+    return steps, kept if need <= config.ab_words else steps
 
 
 def compile_network(network: Network, config: AcceleratorConfig) -> CompiledBundle:
@@ -54,19 +64,21 @@ def compile_network(network: Network, config: AcceleratorConfig) -> CompiledBund
     constants = collect(network)
     weight_words = len(network.weights)
     first_program = weight_words + len(constants.words)
+    steps = {s.info.name: _steps(network, s, config) for s in network.subnets}
 
     def build(input_offset: int, output_offset: int, dump_offset: int) -> list[tuple[str, bool, Program]]:
         return [(s.info.name, dump,
-                 emit(network, s, config, constants, constants_base=weight_words, input_offset=input_offset,
-                                         area_offset=dump_offset if dump else output_offset, dump=dump))
+                 emit(network, s, config, constants, steps[s.info.name][dump],
+                      Areas(constants=weight_words, input=input_offset,
+                            results=dump_offset if dump else output_offset), dump=dump))
                 for s in network.subnets for dump in (False, True)]
 
     # Lengths do not depend on the offsets: a first round measures, a second one writes.
     draft = build(0, 0, 0)
-    image_words = first_program + DESCRIPTOR_WORDS * sum(p.length for _, _, p in draft)
-    input_offset = image_words
-    output_offset = input_offset + draft[0][2].input.words // 8
-    fill_offset = output_offset + max(_words(p.stored) for _, dump, p in draft if not dump)
+    input_offset = first_program + DESCRIPTOR_WORDS * sum(p.length for _, _, p in draft)
+    inputs = {s.info.name: Forms(network, s, config).buffer(INPUT) for s in network.subnets}
+    output_offset = input_offset + max(b.kept for b in inputs.values()) // ALIGN
+    fill_offset = output_offset + max(p.words for _, dump, p in draft if not dump)
     fill_entries = 2 * len(network.layers)
     dump_offset = fill_offset + fill_entries
     final = build(input_offset, output_offset, dump_offset)
@@ -79,15 +91,16 @@ def compile_network(network: Network, config: AcceleratorConfig) -> CompiledBund
         (dump_programs if dump else programs)[name] = (at, program.length)
         at += DESCRIPTOR_WORDS * program.length
         if dump:
-            dumps[name] = tuple(_described(s.tensor, s.layer, dump_offset + s.offset) for s in program.stored)
+            dumps[name] = tuple(_described(s.buffer, s.layer, dump_offset + s.offset) for s in program.stored)
         else:
-            outputs[name] = _described(program.stored[0].tensor, program.stored[0].layer, output_offset)
+            outputs[name] = _described(program.stored[0].buffer, program.stored[0].layer, output_offset)
     image = np.concatenate([network.weights.reshape(-1), constants.words.reshape(-1),
                             np.frombuffer(b"".join(p.raw for _, _, p in final), np.uint8)])
-    window_words = dump_offset + max(_words(p.stored) for _, dump, p in final if dump)
     return CompiledBundle(
-        config=config, network=network.name, classes=network.classes, image=image, window_words=window_words,
-        weight_words=weight_words, programs=programs, dump_programs=dump_programs, dumps=dumps, outputs=outputs,
-        input=_described(final[0][2].input, 0, input_offset), input_table=network.input_table,
-        input_zp=network.input_zp,
-        fill_offset=fill_offset, fill_entries=fill_entries, layers=layer_table(network))
+        config=config, network=network.name, classes=network.classes, image=image,
+        window_words=dump_offset + max(p.words for _, dump, p in final if dump), weight_words=weight_words,
+        programs=programs, dump_programs=dump_programs, dumps=dumps, outputs=outputs,
+        inputs={name: _described(b, 0, input_offset) for name, b in inputs.items()},
+        images={s.info.name: (*network.image_side(s), network.channels) for s in network.subnets}, fold=network.fold,
+        input_table=network.input_table, input_zp=network.input_zp, fill_offset=fill_offset, fill_entries=fill_entries,
+        layers=layer_table(network))

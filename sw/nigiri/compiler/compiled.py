@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nigiri.compiler.allocate import Tensor
 from nigiri.compiler.errors import GraphError
-from nigiri.compiler.graph import blocks
+from nigiri.compiler.graph import Fold, blocks
 from nigiri.runtime.errors import BadArgument
 from nigiri.spec import descriptor
 from nigiri.spec.config import AcceleratorConfig
@@ -21,7 +20,10 @@ Box = tuple[int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class LayerInfo:
-    """One SuperNet layer at its largest; `pixels`: output pixels (uses of a weight) by SubNet, of those that use it."""
+    """One SuperNet layer at its largest; `pixels`: output pixels (uses of a weight) by SubNet, of those that use it.
+
+    shared: all its output blocks read the same words; it is never cached, and `pixels` is empty.
+    """
 
     id: int
     name: str
@@ -34,6 +36,7 @@ class LayerInfo:
     mem_offset: int
     w_taps: int
     w_blocks: int
+    shared: bool = False
     pixels: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -44,9 +47,11 @@ class LayerInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class DumpTensor:
-    """One tensor that a dump program stores: `offset` in words from the window base; shape [channels, height, width].
+    """A tensor, or a band of its rows, that a program stores: `offset` in words from the window base.
 
-    stride, phase: pixel words between blocks and between planes (phase 0: plain pixel order).
+    name: the tensor's, with "@" and a number for a band.  first_row, height: the rows that are stored; width: of the
+    tensor.  stride, phase: pixel words between blocks and between planes (phase 0: plain pixel order).  lead: pixel
+    words before the first pixel of a block.
     """
 
     name: str
@@ -57,6 +62,13 @@ class DumpTensor:
     width: int
     stride: int
     phase: int
+    first_row: int = 0
+    lead: int = 0
+
+    @property
+    def tensor(self) -> str:
+        """The tensor's name without the number of the band."""
+        return self.name.partition("@")[0]
 
     @property
     def nbytes(self) -> int:
@@ -64,9 +76,11 @@ class DumpTensor:
         return 8 * self.stride * blocks(self.channels)
 
     def places(self) -> np.ndarray:
-        """Pixel word of every pixel inside a block."""
-        return Tensor(name=self.name, channels=self.channels, height=self.height, width=self.width, stride=self.stride,
-                      phase=self.phase, first=0, last=0).places()
+        """Pixel word of every pixel inside a block, int64 [height * width]: see :mod:`nigiri.spec.layout`."""
+        y, x = np.divmod(np.arange(self.height * self.width), self.width)
+        if not self.phase:
+            return self.lead + y * self.width + x
+        return self.lead + (2 * (y % 2) + x % 2) * self.phase + y // 2 * -(-self.width // 2) + x // 2
 
 
 def decode_tensor(t: DumpTensor, raw: np.ndarray | bytes) -> np.ndarray:
@@ -82,7 +96,8 @@ class CompiledBundle:
     image: uint8, a whole number of words, to be written at the base: weights, constants, programs.
     window_words: size of the window: the image, then input, output, fill and dump areas.
     programs, dump_programs: (first word, descriptors) by SubNet.  dumps: the tensors of a dump program, in order.
-    input: the input tensor as LOAD reads it.  outputs: the logits of each SubNet as STORE writes them.
+    inputs: the input tensor of each SubNet as LOAD reads it, folded if `fold` says so; images: the shape of its image,
+    (height, width, channels).  outputs: the logits of each SubNet as STORE writes them.
     fill_entries: fill entries that the fill area holds.
     """
 
@@ -96,7 +111,9 @@ class CompiledBundle:
     dump_programs: dict[str, tuple[int, int]]
     dumps: dict[str, tuple[DumpTensor, ...]]
     outputs: dict[str, DumpTensor]
-    input: DumpTensor
+    inputs: dict[str, DumpTensor]
+    images: dict[str, tuple[int, int, int]]
+    fold: Fold | None
     input_table: np.ndarray
     input_zp: int
     fill_offset: int
@@ -104,8 +121,15 @@ class CompiledBundle:
     layers: tuple[LayerInfo, ...]
 
     @property
+    def input(self) -> DumpTensor:
+        """The input tensor of a network whose SubNets take images of one size; GraphError when they differ."""
+        if len(set(self.images.values())) != 1:
+            raise GraphError(f"the SubNets of {self.network} take images of different sizes: name the SubNet")
+        return next(iter(self.inputs.values()))
+
+    @property
     def input_offset(self) -> int:
-        return self.input.offset
+        return next(iter(self.inputs.values())).offset
 
     @property
     def output_offset(self) -> int:
@@ -124,28 +148,43 @@ class CompiledBundle:
         return [descriptor.unpack(raw[n:n + descriptor.BYTES]) for n in range(0, len(raw), descriptor.BYTES)]
 
     def subnet_boxes(self, subnet: str) -> dict[int, Box]:
-        """What part of each SuperNet layer a SubNet reads: (output blocks, input blocks, taps) by layer id."""
-        return {d["layer"]: (d["out_blocks"], d["in_blocks"], descriptor.taps(d))
-                for d in self.descriptors(subnet) if d["opcode"] == Opcode.CONV}
+        """What part of each SuperNet layer a SubNet reads: (output blocks, input blocks, taps) by layer id.
 
-    def encode_input(self, image: np.ndarray) -> bytes:
-        """The input area's bytes for one image, uint8 [height, width, channels].
+        Layers that share their words among all channels are left out: they cannot be cached.
+        """
+        return {d["layer"]: (d["out_blocks"], d["in_blocks"], descriptor.taps(d))
+                for d in self.descriptors(subnet) if d["opcode"] == Opcode.CONV and d["w_blocks"]}
+
+    def encode_input(self, image: np.ndarray, subnet: str | None = None) -> bytes:
+        """The input area's bytes for one image, uint8 [height, width, channels], as `subnet` takes it.
+
+        `subnet` may be left out when all SubNets take images of one size.
 
         Raises
         ------
-        BadArgument: the image has another shape or type.
+        BadArgument: the image has another shape or type.  GraphError: see :attr:`input`.
         """
-        t, image = self.input, np.asarray(image)
-        if image.dtype != np.uint8 or image.shape != (t.height, t.width, t.channels):
-            raise BadArgument(f"the image must be uint8 [{t.height}, {t.width}, {t.channels}], "
-                              f"not {image.dtype} {list(image.shape)}")
-        out = np.full((blocks(t.channels), t.stride, 8), self.input_zp, np.int8)
-        codes = self.input_table[np.arange(t.channels), image.reshape(-1, t.channels)]
+        t, image = self.inputs[subnet] if subnet else self.input, np.asarray(image)
+        shape = self.images[subnet] if subnet else next(iter(self.images.values()))
+        if image.dtype != np.uint8 or image.shape != shape:
+            raise BadArgument(f"the image must be uint8 {list(shape)}, not {image.dtype} {list(image.shape)}")
+        codes = self.input_table[np.arange(shape[2]), image]
+        if self.fold:
+            codes = self._folded(codes, t, self.fold)
         padded = np.full((t.height * t.width, blocks(t.channels) * 8), self.input_zp, np.int8)
-        padded[:, :t.channels] = codes
+        padded[:, :t.channels] = codes.reshape(-1, t.channels)
+        out = np.full((blocks(t.channels), t.stride, 8), self.input_zp, np.int8)
         out[:, t.places()] = padded.reshape(-1, blocks(t.channels), 8).transpose(1, 0, 2)
         raw = out.tobytes()
         return raw + bytes(-len(raw) % 64)
+
+    def _folded(self, codes: np.ndarray, t: DumpTensor, fold: Fold) -> np.ndarray:
+        """[height, width, kernel * kernel * channels]: what lies under the kernel of every output pixel."""
+        r = fold.kernel // 2
+        padded = np.pad(codes, ((r, r), (r, r), (0, 0)), constant_values=self.input_zp)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (fold.kernel, fold.kernel), axis=(0, 1))
+        picked = windows[::fold.stride, ::fold.stride]
+        return picked[:t.height, :t.width].transpose(0, 1, 3, 4, 2)
 
     def output_bytes(self, subnet: str) -> int:
         """Bytes to read at `output_offset` for :meth:`decode_output`."""

@@ -1,116 +1,150 @@
-"""Writes the descriptors of one SubNet: LOAD, one CONV per layer, STORE."""
+"""Writes the descriptors of one SubNet from its steps: LOADs, a CONV per layer or band, STOREs."""
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from nigiri.compiler.allocate import Tensor, allocate
+from nigiri.compiler.bands import map_rows
+from nigiri.compiler.buffers import ALIGN, Buffer, align
 from nigiri.compiler.constants import Constants
 from nigiri.compiler.errors import DynamicBufferError, GraphError
-from nigiri.compiler.graph import INPUT, Layer, Network, SubNet
+from nigiri.compiler.graph import INPUT, Network, SubNet, blocks
+from nigiri.compiler.schedule import Compute, Load, Step
 from nigiri.spec import descriptor
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.descriptor import Flag, Opcode
 
-__all__ = ["Program", "Stored", "emit"]
+__all__ = ["Areas", "Program", "Stored", "check_rings", "emit"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Areas:
+    """Where things lie in the window, in words: constants, the input, and what the program stores."""
+
+    constants: int = 0
+    input: int = 0
+    results: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """A tensor that a program writes to memory; offset in words from the area it was emitted for."""
+    """A buffer that a program writes to memory; offset in words from the results area."""
 
-    tensor: Tensor
+    buffer: Buffer
     layer: int
     offset: int
 
     @property
     def words(self) -> int:
-        return self.tensor.words // 8
+        return self.buffer.kept // ALIGN
 
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """Encoded descriptors, the tensors they store, and the input tensor as it is loaded."""
+    """Encoded descriptors and the tensors they store."""
 
     raw: bytes
     stored: tuple[Stored, ...]
-    input: Tensor
 
     @property
     def length(self) -> int:
         return len(self.raw) // descriptor.BYTES
 
-
-def _conv(network: Network, subnet: SubNet, layer: Layer, at: dict[str, Tensor], constants: Constants,
-          base: int) -> dict[str, int]:
-    s, key = network.super_layer(layer), (subnet.info.name, layer.name)
-    source, out, pooled = at[layer.source], at.get(layer.name), at.get(f"{layer.name}.pool")
-    d = {"opcode": Opcode.CONV, "layer": s.id, "kernel": layer.kernel, "in_w": layer.width, "in_h": layer.height,
-         "out_blocks": -(-layer.cout // 8), "in_blocks": 1 if s.depthwise else -(-layer.cin // 8),
-         "in_base": source.base, "in_stride": source.stride, "in_phase": source.phase,
-         "mem_offset": s.offset, "w_taps": s.taps, "w_blocks": s.in_blocks,
-         "param_offset": base + constants.params[key], "zp_in": layer.zp_in, "zp_out": layer.zp_out,
-         "act_min": layer.act_min, "act_max": layer.act_max, "out_h": network.out_side(layer)[0]}
-    flags = Flag.DEPTHWISE * s.depthwise | Flag.STRIDE2 * (s.stride == 2)
-    if layer.table is not None:
-        flags |= Flag.TABLE
-        d["table_offset"] = base + constants.tables[key]
-    if out is None:
-        flags |= Flag.DISCARD
-    else:
-        flags |= Flag.POLYPHASE * bool(out.phase)
-        d |= {"out_base": out.base, "out_stride": out.stride, "out_phase": out.phase}
-    if layer.residual:
-        r = layer.residual
-        flags |= Flag.RESIDUAL
-        d |= {"res_base": at[r.source].base, "res_stride": at[r.source].stride, "res_mult_y": r.mult_y,
-              "res_mult_r": r.mult_r, "res_shift": r.shift, "zp_y": r.zp_y, "zp_res": r.zp_res, "zp_sum": r.zp_sum}
-    if layer.pool and pooled:
-        flags |= Flag.POOL
-        d |= {"pool_base": pooled.base, "pool_mult": layer.pool.mult, "pool_shift": layer.pool.shift,
-              "pool_zp": layer.pool.zp, "pool_offset": layer.pool.offset}
-    return {**d, "flags": flags}
+    @property
+    def words(self) -> int:
+        """Words of the results area."""
+        return sum(s.words for s in self.stored)
 
 
-def emit(network: Network, subnet: SubNet, config: AcceleratorConfig, constants: Constants, *, constants_base: int,
-         input_offset: int, area_offset: int, dump: bool = False) -> Program:
-    """The program of a SubNet.  It stores its output, or with `dump` every tensor in order, from word `area_offset` on.
-
-    Raises
-    ------
-    DynamicBufferError, ActivationBufferError: the SubNet does not fit `config`.
-    GraphError: a parameter does not fit its field.
-    """
-    at = allocate(network, subnet, config, keep_all=dump)
-    lines: list[dict[str, int]] = []
-    stored: list[Stored] = []
-    used = 0
-
-    def store(name: str, layer: int) -> None:
-        nonlocal used
-        if name in at:
-            tensor = at[name]
-            lines.append({"opcode": Opcode.STORE, "in_base": tensor.base, "length": tensor.words,
-                          "mem_offset": area_offset + used})
-            stored.append(Stored(tensor=tensor, layer=layer, offset=used))
-            used += tensor.words // 8
-
-    lines.append({"opcode": Opcode.LOAD, "out_base": at[INPUT].base, "length": at[INPUT].words,
-                  "mem_offset": input_offset})
+def check_rings(network: Network, subnet: SubNet, config: AcceleratorConfig) -> None:
+    """Raises DynamicBufferError when an output block of a layer does not fit a ring of the dynamic buffer."""
     for layer in subnet.layers:
-        d = _conv(network, subnet, layer, at, constants, constants_base)
-        need = 1 + d["in_blocks"] * descriptor.taps(d)
+        s = network.super_layer(layer)
+        need = 1 + (1 if s.own_block else blocks(layer.cin)) * (layer.kernel if s.depthwise else layer.kernel ** 2)
         if need > config.ring_words:
             raise DynamicBufferError(f"SubNet {subnet.info.name}, layer {layer.name}: one output block needs {need} "
                                      f"words of dynamic buffer, configuration {config.name!r} has {config.ring_words}: "
                                      f"choose a larger configuration")
-        lines.append(d)
-        if dump:
-            store(layer.name, layer.weights)
-            store(f"{layer.name}.pool", layer.weights)
-    if not dump:
-        store(subnet.output, subnet.layers[-1].weights)
+
+
+class _Emitter:
+    def __init__(self, network: Network, subnet: SubNet, constants: Constants, areas: Areas):
+        self.network, self.subnet, self.constants, self.areas = network, subnet, constants, areas
+
+    def conv(self, step: Compute) -> dict[str, int]:
+        layer, source, out = step.layer, step.source, step.out
+        s, key = self.network.super_layer(layer), (self.subnet.info.name, layer.name)
+        first, end = map_rows(s, layer, step.rows)
+        d = {"opcode": Opcode.CONV, "layer": s.id, "kernel": layer.kernel, "in_w": layer.width, "in_h": layer.height,
+             "out_blocks": blocks(layer.cout), "in_blocks": 1 if s.own_block else blocks(layer.cin),
+             "in_base": source.at(first * s.step), "in_stride": source.stride, "in_phase": source.phase,
+             "out_h": end - first, "y_first": first, "split": step.split,
+             "mem_offset": s.offset, "w_taps": s.taps, "w_blocks": 0 if s.shared else s.in_blocks,
+             "param_offset": self.areas.constants + self.constants.params[key], "zp_in": layer.zp_in,
+             "zp_out": layer.zp_out, "act_min": layer.act_min, "act_max": layer.act_max}
+        flags = Flag.DEPTHWISE * s.depthwise | Flag.MAXIMUM * s.maximum | Flag.STRIDE2 * (s.step == 2)
+        if layer.table is not None:
+            flags |= Flag.TABLE
+            d["table_offset"] = self.areas.constants + self.constants.tables[key]
+        if out is None:
+            flags |= Flag.DISCARD
+        else:
+            flags |= Flag.POLYPHASE * bool(out.write_phase)
+            d |= {"out_base": out.at(step.rows[0]), "out_stride": out.stride, "out_phase": out.write_phase}
+        if layer.residual and step.residual:
+            r = layer.residual
+            flags |= Flag.RESIDUAL
+            d |= {"res_base": step.residual.at(step.rows[0]), "res_stride": step.residual.stride,
+                  "res_mult_y": r.mult_y, "res_mult_r": r.mult_r, "res_shift": r.shift, "zp_y": r.zp_y,
+                  "zp_res": r.zp_res, "zp_sum": r.zp_sum}
+        if layer.scale and step.gate:
+            flags |= Flag.SCALE
+            d |= {"scale_base": step.gate.at(0), "res_mult_y": layer.scale.mult, "res_shift": layer.scale.shift,
+                  "zp_y": layer.scale.zp_y, "zp_sum": layer.scale.zp_sum}
+        if layer.pool and step.pooled:
+            flags |= Flag.POOL
+            d |= {"pool_base": step.pooled.at(0), "pool_mult": layer.pool.mult, "pool_shift": layer.pool.shift,
+                  "pool_zp": layer.pool.zp, "pool_offset": layer.pool.offset}
+        return {**d, "flags": flags}
+
+    def load(self, step: Load) -> Iterator[dict[str, int]]:
+        b = step.buffer
+        if step.rows is None:
+            yield {"opcode": Opcode.LOAD, "out_base": b.base, "length": b.words, "mem_offset": self.areas.input}
+            return
+        # Rows are contiguous inside a block; the transfer begins and ends at whole memory words around them.
+        block = align(b.height * b.width)
+        for n in range(blocks(b.channels)):
+            yield {"opcode": Opcode.LOAD, "out_base": b.base + n * b.stride, "length": b.stride,
+                   "mem_offset": self.areas.input + (n * block + step.rows[0] * b.width - b.lead) // ALIGN}
+
+
+def emit(network: Network, subnet: SubNet, config: AcceleratorConfig, constants: Constants, steps: Sequence[Step],
+         areas: Areas, dump: bool = False) -> Program:
+    """The program of placed `steps`.  It stores the SubNet's output, or with `dump` every buffer once it is complete.
+
+    Raises
+    ------
+    GraphError: a parameter does not fit its field.
+    """
+    emitter = _Emitter(network, subnet, constants, areas)
+    lines: list[dict[str, int]] = []
+    stored: list[Stored] = []
+    complete = {id(b): n for n, step in enumerate(steps) for b in step.writes}
+    used = 0
+    for n, step in enumerate(steps):
+        if isinstance(step, Load):
+            lines += emitter.load(step)
+            continue
+        lines.append(emitter.conv(step))
+        for b in step.writes:
+            if b.tensor != INPUT and complete[id(b)] == n and (dump or b.tensor == subnet.output):
+                lines.append({"opcode": Opcode.STORE, "in_base": b.base, "length": b.kept,
+                              "mem_offset": areas.results + used})
+                stored.append(Stored(buffer=b, layer=step.layer.weights, offset=used))
+                used += b.kept // ALIGN
     raw = [_encode(line, config, f"SubNet {subnet.info.name}, descriptor {n}") for n, line in enumerate(lines)]
-    return Program(raw=b"".join(raw), stored=tuple(stored), input=at[INPUT])
+    return Program(raw=b"".join(raw), stored=tuple(stored))
 
 
 def _encode(line: dict[str, int], config: AcceleratorConfig, where: str) -> bytes:

@@ -51,6 +51,17 @@ class SuperLayer:
         return self.depthwise or self.maximum
 
     @property
+    def average(self) -> bool:
+        """Whether it is an average pool of stride 2, which the machine computes with stride 1: plane 0 of the polyphase
+        result is the pooled tensor, so that other layers may read the same input in plain order."""
+        return self.depthwise and self.shared and self.stride == 2
+
+    @property
+    def step(self) -> int:
+        """Stride at which the machine reads the input: 2 needs a tensor in polyphase order."""
+        return 1 if self.average else self.stride
+
+    @property
     def out_blocks(self) -> int:
         return blocks(self.cout)
 
@@ -235,6 +246,9 @@ class Network:
             if s.id != n or s.offset != total:
                 raise GraphError(f"SuperNet layer {s.name}: id and offset must be {n} and {total}, "
                                  f"not {s.id} and {s.offset}")
+            if s.shared and not (s.own_block and s.cin == s.cout == 8):
+                raise GraphError(f"SuperNet layer {s.name}: only depthwise and maximum layers of 8 channels can share "
+                                 f"their words among all channels")
             total += s.words
         if self.weights.shape != (total, 64) or self.weights.dtype != np.uint8:
             raise GraphError(f"the weight image must be uint8 [{total}, 64], not {self.weights.dtype} "
@@ -245,7 +259,7 @@ class Network:
         for subnet in self.subnets:
             for rule in self._problems(subnet):
                 raise GraphError(f"SubNet {subnet.info.name}: {rule}")
-        first = {self.super_layer(x).stride for s in self.subnets for x in s.layers if x.source == INPUT}
+        first = {self.super_layer(x).step for s in self.subnets for x in s.layers if x.source == INPUT}
         if len(first) != 1:
             raise GraphError("all SubNets must read the image with the same stride: it has one pixel order")
 
@@ -262,8 +276,8 @@ class Network:
             if not (inside and 1 <= layer.cout and 1 <= layer.cin and layer.kernel <= s.kernel):
                 yield (f"layer {layer.name}: {layer.cin} -> {layer.cout} channels, kernel {layer.kernel} "
                        f"are not a part of {s.name}")
-            if s.shared and not s.own_block:
-                yield f"layer {layer.name}: only depthwise and maximum layers can share their words"
+            if s.average and (layer.residual or layer.scale or layer.pool):
+                yield f"layer {layer.name}: an average pool takes no residual, scale or global pool"
             if s.stride not in (1, 2) or layer.kernel not in ((3, 5, 7) if s.maximum else (1, 3, 5, 7)):
                 yield f"layer {layer.name}: kernel {layer.kernel} with stride {s.stride} is not supported"
             if s.own_block and layer.cin != layer.cout:
@@ -278,7 +292,7 @@ class Network:
             for key, array in (("bias", layer.bias), ("mult", layer.mult), ("shift", layer.shift)):
                 if array.shape != (layer.cout,):
                     yield f"layer {layer.name}: {key} must have {layer.cout} values, not {list(array.shape)}"
-            if strides.setdefault(layer.source, s.stride) != s.stride:
+            if strides.setdefault(layer.source, s.step) != s.step:
                 yield (f"layer {layer.name}: {layer.source} is read with stride 1 and with stride 2; "
                        f"a tensor has one pixel order")
             shape = (layer.cout, *self.out_side(layer))
@@ -288,10 +302,14 @@ class Network:
                 if strides.setdefault(layer.residual.source, 1) != 1:
                     yield f"layer {layer.name}: residual {layer.residual.source} is also read with stride 2"
             if layer.scale:
+                if strides.setdefault(layer.scale.source, 1) != 1:
+                    yield f"layer {layer.name}: scale {layer.scale.source} is also read with stride 2"
                 if shapes.get(layer.scale.source) != (layer.cout, 1, 1):
                     yield f"layer {layer.name}: scale {layer.scale.source} must have {layer.cout} channels of one pixel"
                 if layer.residual:
                     yield f"layer {layer.name}: a scale and a residual exclude each other"
+            if s.average:
+                strides[layer.name] = 1
             if layer.name in shapes:
                 yield f"layer {layer.name}: the name is taken"
             shapes[layer.name] = shape

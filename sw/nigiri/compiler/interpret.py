@@ -46,27 +46,34 @@ class Interpreter:
     def _prepare(self, layer: Layer) -> np.ndarray:
         """float weights: depthwise [taps, channels], dense [taps, cin, cout]; row-major taps."""
         s = self.network.super_layer(layer)
+        if s.maximum:
+            return np.zeros((layer.kernel ** 2, layer.cout), np.float32)
         words = self.network.weights[s.offset:s.offset + s.words]
         c = (s.kernel - layer.kernel) // 2
         crop = slice(c, c + layer.kernel)
-        w = unpack_weights(s, words)[:layer.cout, :1 if s.depthwise else layer.cin, crop, crop]
+        full = unpack_weights(s, words)
+        if s.shared:
+            full = np.tile(full, (-(-layer.cout // len(full)), 1, 1, 1))
+        w = full[:layer.cout, :1 if s.depthwise else layer.cin, crop, crop]
         products = (1 if s.depthwise else layer.cin) * layer.kernel ** 2
         kind = np.float32 if products * 128 * 128 < 2**24 else np.float64
         taps = w.astype(kind).reshape(*w.shape[:2], -1)
         return np.ascontiguousarray(taps[:, 0].T if s.depthwise else taps.transpose(2, 1, 0))
 
     def _accumulate(self, layer: Layer, weights: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Sums of products [N, h, w, cout] of int8 codes [N, H, W, cin]."""
+        """Sums of products (maxima for a maximum pool), [N, h, w, cout], of int8 codes [N, H, W, cin]."""
         s, r, k = self.network.super_layer(layer), layer.kernel // 2, layer.kernel
         height, width = self.network.out_side(layer)
         padded = np.full((len(x), layer.height + 2 * r, layer.width + 2 * r, layer.cin), layer.zp_in, weights.dtype)
         padded[:, r:r + layer.height, r:r + layer.width] = x
-        acc = np.zeros((len(x), height, width, layer.cout), weights.dtype)
+        acc = np.full((len(x), height, width, layer.cout), -128 if s.maximum else 0, weights.dtype)
         product = np.empty_like(acc)
         for t in range(k * k):
             y0, x0 = divmod(t, k)
             part = padded[:, y0:y0 + (height - 1) * s.stride + 1:s.stride, x0:x0 + (width - 1) * s.stride + 1:s.stride]
-            if s.depthwise:
+            if s.maximum:
+                np.maximum(acc, part, out=acc)
+            elif s.depthwise:
                 acc += np.multiply(part, weights[t], out=product)
             else:
                 acc += (part.reshape(-1, layer.cin) @ weights[t]).reshape(acc.shape)
@@ -84,6 +91,10 @@ class Interpreter:
             r = layer.residual
             v = (v - r.zp_y) * r.mult_y + (tensors[r.source].astype(np.float64) - r.zp_res) * r.mult_r
             v = _shift_round(v, 2.0**-r.shift, r.zp_sum)
+        if layer.scale:
+            g = layer.scale
+            factor = np.floor(((tensors[g.source].astype(np.float64) + 128) * g.mult + 128) / 256)
+            v = _shift_round((v - g.zp_y) * factor, 2.0**-g.shift, g.zp_sum)
         if (layer.act_min, layer.act_max) != (-128, 127):
             v = np.clip(v, layer.act_min, layer.act_max)
         tensors[layer.name] = v.astype(np.int8)
@@ -92,9 +103,24 @@ class Interpreter:
             total = _wrap32(v.sum((1, 2), keepdims=True) + p.offset)
             tensors[f"{layer.name}.pool"] = _shift_round(total, p.mult * 2.0**-p.shift, p.zp).astype(np.int8)
 
+    def _input(self, images: np.ndarray) -> np.ndarray:
+        """The input tensor, int8 [N, h, w, channels]: the codes, folded if the network says so."""
+        table, fold = self.network.input_table, self.network.fold
+        codes = table[np.arange(len(table)), images]
+        if fold is None:
+            return codes
+        channels, height, width = self.network.input_shape(self.subnet)
+        (n, h, w, c), r = codes.shape, fold.kernel // 2
+        padded = np.full((n, h + 2 * r, w + 2 * r, c), self.network.input_zp, np.int8)
+        padded[:, r:r + h, r:r + w] = codes
+        out = np.empty((n, height, width, channels), np.int8)
+        for t in range(fold.kernel ** 2):
+            y, x = divmod(t, fold.kernel)
+            out[..., t * c:(t + 1) * c] = padded[:, y:y + h:fold.stride, x:x + w:fold.stride]
+        return out
+
     def _run(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        table = self.network.input_table
-        tensors = {INPUT: table[np.arange(len(table)), images]}
+        tensors = {INPUT: self._input(images)}
         for layer, weights in zip(self.subnet.layers, self._weights, strict=True):
             self._layer(layer, weights, tensors)
         return tensors

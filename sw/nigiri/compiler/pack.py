@@ -16,7 +16,7 @@ def _coordinates(layer: SuperLayer) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     """Rows and columns in the kernel that a word of a depthwise layer holds, [taps, 7] each, and which are real."""
     r = layer.kernel // 2
     y = np.array([[dy + r] * 7 for dy in ROWS[:layer.kernel]])
-    x = np.array([[dx + r for dx in SLOT_OFFSETS[layer.stride]]] * layer.kernel)
+    x = np.array([[dx + r for dx in SLOT_OFFSETS[layer.step]]] * layer.kernel)
     return y, x, (x >= 0) & (x < layer.kernel)
 
 

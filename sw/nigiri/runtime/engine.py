@@ -29,11 +29,20 @@ class Inference:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerOutput:
-    """One tensor of a run: int8 [channels, height, width], by tensor name and SuperNet layer id."""
+    """One tensor of a run: int8 [channels, height, width], by tensor name and SuperNet layer id.
+
+    A tensor that exists in bands of rows only comes as several: `name` is "tensor@band", `first_row` where it begins.
+    """
 
     name: str
     layer: int
     data: np.ndarray
+    first_row: int = 0
+
+    @property
+    def tensor(self) -> str:
+        """The tensor's name without the number of the band."""
+        return self.name.partition("@")[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +84,7 @@ class Engine:
         GraphError: no such SubNet.  BadArgument: the image has another shape.  DeviceError: the device failed.
         """
         program = self.compiled.program(subnet)
-        self.driver.write(self.compiled.input_offset, self.compiled.encode_input(image))
+        self.driver.write(self.compiled.input_offset, self.compiled.encode_input(image, subnet))
         counters = self.driver.run(*program, timeout_s=self.timeout_s)
         raw = self.driver.read(self.compiled.output_offset, self.compiled.output_bytes(subnet))
         logits = self.compiled.decode_output(raw, subnet)
@@ -84,9 +93,10 @@ class Engine:
     def dump(self, subnet: str, image: np.ndarray) -> list[LayerOutput]:
         """Run the program variant that stores every tensor; the tensors in the order they are computed."""
         self.compiled.program(subnet)
-        self.driver.write(self.compiled.input_offset, self.compiled.encode_input(image))
+        self.driver.write(self.compiled.input_offset, self.compiled.encode_input(image, subnet))
         self.driver.run(*self.compiled.dump_programs[subnet], timeout_s=self.timeout_s)
-        return [LayerOutput(name=t.name, layer=t.layer, data=self._read(t)) for t in self.compiled.dumps[subnet]]
+        return [LayerOutput(name=t.name, layer=t.layer, data=self._read(t), first_row=t.first_row)
+                for t in self.compiled.dumps[subnet]]
 
     def _read(self, tensor: DumpTensor) -> np.ndarray:
         return decode_tensor(tensor, self.driver.read(tensor.offset, tensor.nbytes))

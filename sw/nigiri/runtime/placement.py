@@ -36,6 +36,9 @@ def check(subgraph: Mapping[int, Box], layers: Iterable[LayerInfo], pb_words: in
     for layer, box in subgraph.items():
         if layer not in table:
             raise BadArgument(f"the SubGraph names layer {layer}, the SuperNet has layers 0 to {len(table) - 1}")
+        if table[layer].shared:
+            raise BadArgument(f"layer {table[layer].name} cannot be cached, its words serve all channels: leave it out "
+                              f"of the SubGraph")
         full = (table[layer].out_blocks, table[layer].in_blocks, table[layer].taps)
         if len(box) != 3 or not (all(n >= 0 for n in box) and all(a <= b for a, b in zip(box, full, strict=True))):
             raise BadArgument(f"the box of layer {table[layer].name} must be between (0, 0, 0) and {full}, "

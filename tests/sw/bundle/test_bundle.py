@@ -26,7 +26,7 @@ from nigiri.compiler.compiled import CompiledBundle
 from nigiri.compiler.toy import toy_network
 from nigiri.spec import CONFIGS, get_config
 
-AREAS = (*codec.AREAS, "input", "outputs", "dumps", "layers", "input_zp", "classes", "network")
+AREAS = (*codec.AREAS, "inputs", "images", "fold", "outputs", "dumps", "layers", "input_zp", "classes", "network")
 
 
 @pytest.fixture
@@ -157,10 +157,10 @@ def test_checksum_names_the_member(path):
 
 
 def test_format_version(path):
-    manifest(path, lambda m: m.update(version=2))
-    with pytest.raises(BundleFormatError, match=r"^.*toy\.nigiri is in bundle format version 2, this software reads "
-                       "version 1: "
-                       r"export it again, or use the release that wrote it$"):
+    manifest(path, lambda m: m.update(version=3))
+    with pytest.raises(BundleFormatError, match=r"^.*toy\.nigiri is in bundle format version 3, this software reads "
+                       r"version 2: export it again, or convert a bundle of version 1 with python -m "
+                       r"nigiri\.bundle\.upgrade$"):
         bundle.load(path)
 
 
@@ -168,8 +168,8 @@ def test_format_version(path):
     (b"\xff", r"is not JSON: copy or export the bundle again"),
     (b"[1]", r"does not say format 'nigiri-bundle': it is not a Nigiri bundle"),
     (b'{"format": "zip"}', r"does not say format 'nigiri-bundle': it is not a Nigiri bundle"),
-    (b'{"format": "nigiri-bundle", "version": 1}', r"has no list of members: copy or export the bundle again"),
-    (b'{"format": "nigiri-bundle", "version": 1, "members": {"a": 1}}',
+    (b'{"format": "nigiri-bundle", "version": 2}', r"has no list of members: copy or export the bundle again"),
+    (b'{"format": "nigiri-bundle", "version": 2, "members": {"a": 1}}',
      r"has no list of members: copy or export the bundle again")])
 def test_manifest(path, data, message):
     rewrite(path, manifest__json=data)
@@ -200,8 +200,8 @@ def test_unsound_network(path, change, message):
 
 
 def test_unsound_programs(path):
-    manifest(path, lambda m: m["compiled"].pop("input"))
-    with pytest.raises(BundleCorruptError, match=r"^the bundle's programs are not sound \('input'\): export the bundle "
+    manifest(path, lambda m: m["compiled"].pop("inputs"))
+    with pytest.raises(BundleCorruptError, match=r"^the bundle's programs are not sound \('inputs'\): export the bundle "
                        "again$"):
         bundle.load(path).compiled()
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nigiri.compiler.allocate import allocate
+from nigiri.compiler.chains import make_plan, scheduled
 from nigiri.compiler.compile import compile_network
 from nigiri.compiler.constants import collect
 from nigiri.compiler.errors import (
@@ -17,6 +17,7 @@ from nigiri.compiler.errors import (
     GraphError,
     ResidencyTableError,
 )
+from nigiri.compiler.schedule import Schedule
 from nigiri.runtime.errors import BadArgument
 from nigiri.spec import CONFIGS, get_config
 
@@ -70,8 +71,9 @@ def test_errors_are_compile_errors():
 
 CHANGES = [
     ("stem", {"cin": 9}, r"layer stem: 9 -> 16 channels, kernel 3 are not a part of stem"),
-    ("dw1", {"kernel": 1}, r"layer dw1: kernel 1 with stride 2 is not supported"),
-    ("dw1", {"cin": 8}, r"layer dw1: a depthwise layer must have as many outputs as inputs, not 8 -> 16"),
+    ("dw1", {"kernel": 2}, r"layer dw1: kernel 2 with stride 2 is not supported"),
+    ("dw1", {"cin": 8}, r"layer dw1: a depthwise or maximum layer must have as many outputs as inputs, not 8 "
+     r"-> 16"),
     ("stem", {"height": 2000}, r"layer stem: image 9 x 2000 is larger than 1023"),
     ("expand", {"source": "nowhere"}, r"layer expand: reads nowhere as 16 x 6 x 5, but that is missing"),
     ("expand", {"width": 6}, r"layer expand: reads dw1 as 16 x 6 x 6, but that is 16 x 6 x 5"),
@@ -172,9 +174,12 @@ def test_live_tensors_do_not_overlap(toy, demo, config, keep_all):
     if config != "tiny":
         cases += [(demo.network, s) for s in random.Random(1).sample(demo.network.subnets, 3)]
     for network, subnet in cases:
-        placed = list(allocate(network, subnet, get_config(config), keep_all).values())
-        assert all(t.base % 8 == 0 and t.words % 8 == 0 for t in placed)
+        chosen = get_config(config)
+        steps, need = scheduled(network, subnet, chosen, make_plan(network, subnet, chosen), keep_all)
+        assert need <= chosen.ab_words
+        placed = Schedule.live(steps)
+        assert all(t.base % 8 == 0 and t.words % 8 == 0 and t.base >= 0 for t in placed)
         for n, a in enumerate(placed):
             for b in placed[:n]:
-                if a.first <= b.last and b.first <= a.last:
+                if a.first <= b.last and b.first <= a.last and a.over is not b and b.over is not a:
                     assert a.base + a.words <= b.base or b.base + b.words <= a.base, (a.name, b.name)

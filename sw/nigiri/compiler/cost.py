@@ -1,0 +1,63 @@
+"""Predicted cycles: what the array needs for a layer, and what the memory needs for bytes."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nigiri.compiler.graph import Layer, SuperLayer, blocks
+from nigiri.spec.config import AcceleratorConfig
+from nigiri.spec.memory import MemorySetting, default_memory
+
+__all__ = ["Cost", "conv_cycles", "fetch_bytes", "memory_rate", "split_of"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Cycles of the array, and bytes of weights, parameters and activations that pass the data ports."""
+
+    compute: int = 0
+    weight_bytes: int = 0
+    act_bytes: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(compute=self.compute + other.compute, weight_bytes=self.weight_bytes + other.weight_bytes,
+                    act_bytes=self.act_bytes + other.act_bytes)
+
+    def cycles(self, rate: float) -> float:
+        """Weights are fetched while the array computes; activations are moved while it waits.  `rate`: bytes a cycle."""
+        return max(self.compute, self.weight_bytes / rate) + self.act_bytes / rate
+
+
+def memory_rate(config: AcceleratorConfig, memory: MemorySetting | None = None) -> float:
+    """Bytes a cycle from the memory of the configuration's board, or from `memory`."""
+    return (memory or default_memory(config)).bytes_per_cycle(config)
+
+
+def _steps(s: SuperLayer, layer: Layer) -> int:
+    """Array steps of a tile."""
+    if s.depthwise:
+        return layer.kernel * s.step              # stride 2 reads even and odd columns one after the other
+    return layer.kernel ** 2 * (1 if s.maximum else blocks(layer.cin))
+
+
+def _cycles(s: SuperLayer, layer: Layer, pixels: int, config: AcceleratorConfig, split: int) -> int:
+    groups = 1 << split
+    drain = config.lanes // config.requant_pixels * (2 if groups == 4 else 1)
+    return -(-blocks(layer.cout) // groups) * -(-pixels * groups // config.lanes) * max(_steps(s, layer), drain)
+
+
+def split_of(s: SuperLayer, layer: Layer, pixels: int, config: AcceleratorConfig) -> int:
+    """The split with the fewest cycles for `pixels` output pixels; the smallest of equal ones."""
+    if s.own_block or layer.pool:
+        return 0
+    return min(range(config.groups.bit_length()), key=lambda split: (_cycles(s, layer, pixels, config, split), split))
+
+
+def conv_cycles(s: SuperLayer, layer: Layer, pixels: int, config: AcceleratorConfig, split: int) -> int:
+    """Cycles of the array for `pixels` output pixels (of the map that the machine computes)."""
+    return _cycles(s, layer, pixels, config, split)
+
+
+def fetch_bytes(s: SuperLayer, layer: Layer) -> int:
+    """Bytes of weights and parameters that a pass over a layer reads when nothing is cached."""
+    words = layer.kernel if s.depthwise else layer.kernel ** 2 * (1 if s.maximum else blocks(layer.cin))
+    return 64 * blocks(layer.cout) * (1 + words) + (256 if layer.table is not None else 0)

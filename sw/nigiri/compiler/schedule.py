@@ -1,0 +1,290 @@
+"""The steps of a program: loads, layers or bands of them, stores, each with the buffers that it touches.
+
+A plan is a list of segments.  A segment of one band computes its layers one after the other, each as a whole.  A
+segment of several bands computes all its layers for one band of rows of the last one, then for the next band; what
+is not read behind the segment exists only as a band.  Rows that two bands need are computed twice, except in tensors
+that are kept whole.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from nigiri.compiler.bands import Rows, cut, even, map_rows, reach, union
+from nigiri.compiler.buffers import Buffer, Forms
+from nigiri.compiler.cost import split_of
+from nigiri.compiler.graph import INPUT, Layer, Network, SubNet
+from nigiri.spec.config import AcceleratorConfig
+
+__all__ = ["Compute", "Load", "Schedule", "Segment", "Step"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """Layers `first` .. `end` - 1 of a SubNet in `bands` bands of rows."""
+
+    first: int
+    end: int
+    bands: int = 1
+
+
+@dataclass(kw_only=True, eq=False)
+class Load:
+    """Rows of the network's input; all of it when `rows` is None."""
+
+    buffer: Buffer
+    rows: Rows | None = None
+
+    @property
+    def reads(self) -> tuple[Buffer, ...]:
+        return ()
+
+    @property
+    def writes(self) -> tuple[Buffer, ...]:
+        return (self.buffer,)
+
+
+@dataclass(kw_only=True, eq=False)
+class Compute:
+    """Rows of a layer's output.  out: None when only the pooled values are wanted."""
+
+    layer: Layer
+    rows: Rows
+    split: int
+    source: Buffer
+    out: Buffer | None
+    residual: Buffer | None = None
+    gate: Buffer | None = None
+    pooled: Buffer | None = None
+
+    @property
+    def reads(self) -> tuple[Buffer, ...]:
+        return tuple(b for b in (self.source, self.residual, self.gate) if b)
+
+    @property
+    def writes(self) -> tuple[Buffer, ...]:
+        return tuple(b for b in (self.out, self.pooled) if b)
+
+
+Step = Load | Compute
+
+
+@dataclass(kw_only=True, eq=False)
+class _Band:
+    """The buffers of one band."""
+
+    number: int
+    want: dict[int, Rows]
+    input_rows: Rows | None
+    at: dict[str, Buffer] = field(default_factory=dict)
+
+
+class Schedule:
+    """Makes the steps of one SubNet from a plan.
+
+    keep_all: also results that nothing but a pool reads are written.
+    """
+
+    def __init__(self, network: Network, subnet: SubNet, config: AcceleratorConfig, keep_all: bool = False):
+        self.network, self.layers, self.config, self.keep_all = network, subnet.layers, config, keep_all
+        self.forms = Forms(network, subnet, config)
+        self.written = {INPUT: -1}
+        self.last = {}
+        for n, layer in enumerate(subnet.layers):
+            self.written[layer.name] = self.written[f"{layer.name}.pool"] = n
+            self.last |= dict.fromkeys(layer.sources, n)
+        self.last[subnet.output] = len(subnet.layers)
+        self.whole: dict[str, Buffer] = {}
+
+    # what a segment needs
+
+    def crossing(self, n: int) -> list[str]:
+        """Tensors that are read by layer `n` or later and were there before it."""
+        return [t for t, last in self.last.items() if self.written[t] < n <= last]
+
+    def streams_input(self, segment: Segment) -> bool:
+        """Whether the input is loaded band by band: it is read in plain order by this segment only."""
+        return (segment.bands > 1 and INPUT not in self.forms.polyphase and INPUT not in self.whole
+                and self.last[INPUT] < segment.end)
+
+    def bandable(self, segment: Segment) -> bool:
+        """Whether the layers can be computed in bands: no global pool among them, and gates are known before."""
+        inside = {self.layers[n].name for n in range(segment.first, segment.end)}
+        for n in range(segment.first, segment.end):
+            layer = self.layers[n]
+            if layer.pool or (layer.scale and layer.scale.source in inside):
+                return False
+        return self.layers[segment.end - 1].name in self.last
+
+    # buffers
+
+    def _whole(self, tensor: str) -> Buffer:
+        if tensor not in self.whole:
+            self.whole[tensor] = self.forms.buffer(tensor)
+        return self.whole[tensor]
+
+    def _over(self, n: int, out: Buffer) -> None:
+        """Lets layer `n` write over an input that nobody reads afterwards."""
+        layer = self.layers[n]
+        if layer.residual and not out.phase and self.last[layer.residual.source] == n:
+            source = self.whole.get(layer.residual.source)
+            if source and layer.residual.source != layer.source and source.stride == out.stride:
+                out.over, out.over_gap = source, 0
+        source = self.whole.get(layer.source)
+        if self.network.super_layer(layer).average and self.last[layer.source] == n and source and not source.phase:
+            if source.stride >= out.stride:
+                # Block b of the result ends before block b of the source begins: nothing is overwritten too early.
+                out.over, out.over_gap = source, out.stride + out.tail
+
+    def _compute(self, n: int, rows: Rows, source: Buffer, out: Buffer | None, residual: Buffer | None,
+                 ) -> Compute:
+        layer = self.layers[n]
+        s = self.network.super_layer(layer)
+        first, end = map_rows(s, layer, rows)
+        pixels = (end - first) * -(-layer.width // s.step)
+        return Compute(layer=layer, rows=rows, split=split_of(s, layer, pixels, self.config), source=source, out=out,
+                       residual=residual, gate=self._whole(layer.scale.source) if layer.scale else None,
+                       pooled=self._whole(f"{layer.name}.pool") if layer.pool else None)
+
+    # steps
+
+    def steps(self, plan: Iterable[Segment]) -> list[Step]:
+        """All steps, with the live ranges of their buffers filled in."""
+        out: list[Step] = []
+        for segment in plan:
+            out += self.segment(segment)
+        self.live(out)
+        return out
+
+    def segment(self, segment: Segment) -> list[Step]:
+        """The steps of one segment; tensors that exist before it are taken from `whole`."""
+        if segment.bands > 1:
+            return list(self._banded(segment))
+        out: list[Step] = []
+        for n in range(segment.first, segment.end):
+            layer = self.layers[n]
+            if INPUT in layer.sources and INPUT not in self.whole:
+                out.append(Load(buffer=self._whole(INPUT)))
+            wanted = layer.name in self.last or self.keep_all
+            residual = self._whole(layer.residual.source) if layer.residual else None
+            result = self._whole(layer.name) if wanted else None
+            if result:
+                self._over(n, result)
+            out.append(self._compute(n, (0, self.forms.rows(layer.name)), self._whole(layer.source), result, residual))
+        return out
+
+    def _bands(self, segment: Segment) -> list[_Band]:
+        """What every band computes: rows by layer, without those of whole tensors that earlier bands have."""
+        final = segment.end - 1
+        name = self.layers[final].name
+        done: dict[int, int] = {}
+        out = []
+        for number, rows in enumerate(cut(self.forms.rows(name), segment.bands, name in self.forms.polyphase)):
+            want: dict[int, Rows] = {final: rows}
+            last_band = rows[1] == self.forms.rows(name)
+            input_rows: Rows | None = None
+            for n in range(final, segment.first - 1, -1):
+                layer = self.layers[n]
+                height = self.forms.rows(layer.name)
+                kept = self.last[layer.name] >= segment.end
+                if kept and last_band:
+                    want[n] = union(want.get(n), (height - 1, height))
+                if n not in want:
+                    continue
+                if layer.name in self.forms.polyphase:
+                    want[n] = even(want[n], height)
+                if kept:
+                    first, done[n] = done.get(n, 0), max(done.get(n, 0), want[n][1])
+                    want[n] = first, done[n]
+                    if first == done[n]:
+                        del want[n]
+                        continue
+                needs = [(layer.source, reach(self.network.super_layer(layer), layer, want[n]))]
+                if layer.residual:
+                    needs.append((layer.residual.source, want[n]))
+                for tensor, part in needs:
+                    if tensor == INPUT:
+                        input_rows = union(input_rows, part)
+                    elif self.written[tensor] >= segment.first:
+                        want[self.written[tensor]] = union(want.get(self.written[tensor]), part)
+            out.append(_Band(number=number, want=want, input_rows=input_rows))
+        return out
+
+    def _banded(self, segment: Segment) -> Iterator[Step]:
+        final, streamed = segment.end - 1, self.streams_input(segment)
+        if not streamed and any(INPUT in self.layers[n].sources for n in range(segment.first, segment.end)):
+            if INPUT not in self.whole:
+                yield Load(buffer=self._whole(INPUT))
+        bands = self._bands(segment)
+        ahead = self._ahead(segment)
+        pending: list[Step] = []
+        for band in bands:
+            early = [n for n in ahead if n in band.want]
+            for n in early:
+                yield self._band_step(segment, band, n)
+            yield from pending
+            pending = []
+            if streamed and band.input_rows:
+                rows = band.input_rows
+                lead = rows[0] * self.forms.shapes[INPUT][2] % 8
+                band.at[INPUT] = self.forms.buffer(INPUT, rows, band.number, lead)
+                yield Load(buffer=band.at[INPUT], rows=rows)
+            for n in range(segment.first, final):
+                if n in band.want and n not in early:
+                    yield self._band_step(segment, band, n)
+            # Held back while the next band still has to read what this step overwrites.
+            pending = [self._band_step(segment, band, final)]
+            if not ahead:
+                yield from pending
+                pending = []
+        yield from pending
+
+    def _ahead(self, segment: Segment) -> list[int]:
+        """Layers that run one band ahead, because the last layer writes over the tensor that they read."""
+        final = segment.end - 1
+        layer = self.layers[final]
+        source = layer.residual.source if layer.residual else ""
+        if not self._replaces(segment):
+            return []
+        return [n for n in range(segment.first, final) if source in self.layers[n].sources]
+
+    def _replaces(self, segment: Segment) -> bool:
+        """Whether the last layer of a banded segment may write its bands over its residual input."""
+        final = segment.end - 1
+        layer = self.layers[final]
+        if not layer.residual or layer.name in self.forms.polyphase or self.last[layer.residual.source] != final:
+            return False
+        source = layer.residual.source
+        if source == INPUT or self.written[source] >= segment.first or source == layer.source:
+            return False
+        readers = [n for n in range(segment.first, final) if source in self.layers[n].sources]
+        return all(set(self.layers[n].sources) == {source} and self.last[self.layers[n].name] < segment.end
+                   for n in readers)
+
+    def _band_step(self, segment: Segment, band: _Band, n: int) -> Compute:
+        layer, rows = self.layers[n], band.want[n]
+
+        def get(tensor: str) -> Buffer:
+            if tensor in band.at:
+                return band.at[tensor]
+            return self._whole(tensor)
+
+        if self.last[layer.name] >= segment.end:
+            out = self._whole(layer.name)
+            if n == segment.end - 1 and self._replaces(segment) and out.over is None:
+                self._over(n, out)
+        else:
+            out = band.at[layer.name] = self.forms.buffer(layer.name, rows, band.number)
+        return self._compute(n, rows, get(layer.source), out, get(layer.residual.source) if layer.residual else None)
+
+    @staticmethod
+    def live(steps: Sequence[Step]) -> list[Buffer]:
+        """Fill in `first` and `last` of every buffer; returns them in the order in which they are written."""
+        found: dict[int, Buffer] = {}
+        for n, step in enumerate(steps):
+            for b in (*step.writes, *step.reads):
+                if id(b) not in found:
+                    found[id(b)] = b
+                    b.first = n
+                b.last = max(b.last, n)
+        return list(found.values())

@@ -73,8 +73,10 @@ class _Generator:
         draw, config = self.draw, self.config
         stride = 2 if source.polyphase else 1
         flags = kind | Flag.STRIDE2 * (stride == 2) | Flag.POLYPHASE * polyphase
-        flags |= Flag.TABLE * draw.chance(0.3) | Flag.RESIDUAL * draw.chance(0.35) | Flag.SCALE * draw.chance(0.3)
-        flags |= Flag.POOL * draw.chance(0.3)
+        # What an earlier layer pooled is the usual gate of a scale: the reader follows the writer closely.
+        pooled = self.pooled if self.pooled and self.pooled.w >= blocks and draw.chance(0.6) else None
+        flags |= Flag.TABLE * draw.chance(0.3) | Flag.RESIDUAL * draw.chance(0.35) | Flag.POOL * draw.chance(0.3)
+        flags |= Flag.SCALE * draw.chance(0.8 if pooled else 0.25)
         flags |= Flag.DISCARD * (bool(flags & Flag.POOL) and draw.chance(0.25))
         band = draw.band(source.h, stride, kernel // 2)
         ow, pixels = out_side(source.w, stride), band.rows * out_side(source.w, stride)
@@ -100,8 +102,7 @@ class _Generator:
                 return None
             d |= {"res_base": residual.base, "res_stride": residual.stride}
         if flags & Flag.SCALE:
-            gate = self.pooled if self.pooled and self.pooled.w >= blocks and draw.chance(0.6) else None
-            gate = gate or self.room.tensor(1, blocks, 1)
+            gate = pooled or self.room.tensor(1, blocks, 1)
             if gate is None:
                 return None
             d["scale_base"] = gate.base
@@ -168,7 +169,7 @@ class _Generator:
         draw, side, most = self.draw, self.limits.side, self.limits.blocks
         self.image.reserve(draw.pick(0, 3))
         source = self.room.tensor(draw.pick(1, side), draw.pick(1, side), draw.pick(1, most),
-                                  polyphase=draw.chance(0.45))
+                                  polyphase=draw.chance(0.55))
         for n in range(min(draw.pick(1, self.limits.layers), self.config.layers)):
             if source is None:
                 break
@@ -177,7 +178,7 @@ class _Generator:
             kind = int(draw.rng.choice([0, Flag.DEPTHWISE, Flag.MAXIMUM], p=[0.5, 0.28, 0.22]))
             kernel = int(draw.rng.choice((3, 5, 7) if kind & Flag.MAXIMUM else (1, 3, 5, 7)))
             blocks = draw.pick(1, source.blocks) if kind else draw.pick(1, most + self.config.groups - 1)
-            out = self.layer(source, kind, kernel, blocks, draw.chance(0.35))
+            out = self.layer(source, kind, kernel, blocks, draw.chance(0.45))
             if out is None:
                 continue
             # A discarded tensor holds the random bytes that were loaded: as good an input as any.

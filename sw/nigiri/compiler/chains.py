@@ -1,20 +1,37 @@
-"""Chooses the plan of a SubNet: which layers are computed whole, which in bands of rows."""
+"""Chooses the plan of a SubNet by predicted cycles: which layers are computed whole, which together in bands of rows.
+
+Everything that is alive between two segments is whole in the activation buffer, so a segment can be judged by itself:
+dynamic programming over the layers finds the cheapest sequence of segments that each fit.  Whole layers cost least;
+bands are tried only around a layer that does not fit whole.
+"""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from nigiri.compiler.allocate import place
+from nigiri.compiler.buffers import Buffer
+from nigiri.compiler.cost import memory_rate
 from nigiri.compiler.errors import ActivationBufferError
-from nigiri.compiler.graph import Network, SubNet
+from nigiri.compiler.graph import INPUT, Network, SubNet
+from nigiri.compiler.predict import cycles_of
 from nigiri.compiler.schedule import Schedule, Segment, Step
 from nigiri.spec.config import AcceleratorConfig
 
-__all__ = ["Plan", "make_plan", "scheduled"]
+__all__ = ["Plan", "make_plan", "peak", "scheduled"]
+
+CHAIN = 24
+"""Most layers of a segment in bands."""
+BANDS = (*range(2, 13), 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 112)
+"""Numbers of bands that are tried, in this order; more bands need less buffer and more cycles."""
+MARGINS = (1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.72, 0.64)
+"""Shares of the buffer that a plan may use by the sum of what is alive: buffers also have to lie side by side."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """segments in program order; reasons: why, by index of the segment."""
+    """segments in program order."""
 
     segments: tuple[Segment, ...]
 
@@ -27,6 +44,104 @@ def scheduled(network: Network, subnet: SubNet, config: AcceleratorConfig, plan:
     return steps, place(schedule.live(steps), config.ab_words)
 
 
+def peak(buffers: Sequence[Buffer], steps: int) -> int:
+    """Most pixel words that are alive in one of `steps` steps; what is written over another counts once."""
+    change = [0] * (steps + 2)
+    of: dict[int, Buffer] = {}
+    spans: dict[int, list[int]] = {}
+    for b in buffers:
+        root = of[id(b.over)] if b.over is not None and not b.over_gap else b
+        of[id(b)] = root
+        span = spans.setdefault(id(root), [b.first, b.last, 0])
+        span[:] = min(span[0], b.first), max(span[1], b.last), max(span[2], b.words)
+        if b.over_gap:
+            spans[-id(b)] = [b.first, b.first, b.over_gap - b.words]
+    for first, last, words in spans.values():
+        change[max(first, 0)] += words
+        change[min(last, steps) + 1] -= words
+    most = now = 0
+    for n in range(steps + 1):
+        now += change[n]
+        most = max(most, now)
+    return most
+
+
+class _Chooser:
+    def __init__(self, network: Network, subnet: SubNet, config: AcceleratorConfig):
+        self.network, self.subnet, self.config = network, subnet, config
+        self.schedule = Schedule(network, subnet, config)
+        self.rate = memory_rate(config)
+        self.seen: dict[Segment, tuple[float, int]] = {}
+
+    def judge(self, segment: Segment) -> tuple[float, int]:
+        """(predicted cycles, pixel words alive at most) of a segment."""
+        if segment not in self.seen:
+            s = self.schedule
+            s.whole = {t: s.forms.buffer(t) for t in s.crossing(segment.first) if t != INPUT or segment.first}
+            before = list(s.whole.values())
+            steps = s.segment(segment)
+            inside = s.live(steps)
+            for b in before:
+                b.first, b.last = -1, max(b.last, 0)
+            for t in s.crossing(segment.end):
+                if t in s.whole:
+                    s.whole[t].last = len(steps)
+            buffers = before + [b for b in inside if b.first >= 0]
+            cycles = cycles_of(self.network, steps, self.config, self.rate)
+            self.seen[segment] = cycles, peak(buffers, len(steps))
+        return self.seen[segment]
+
+    def whole(self, n: int) -> tuple[float, int]:
+        return self.judge(Segment(first=n, end=n + 1))
+
+    def banded(self, first: int, end: int, budget: float) -> tuple[float, Segment] | None:
+        """The fewest bands that fit `budget`."""
+        rows = self.schedule.forms.rows(self.subnet.layers[end - 1].name)
+        for bands in BANDS:
+            if bands > rows:
+                return None
+            segment = Segment(first=first, end=end, bands=bands)
+            cycles, need = self.judge(segment)
+            if need <= budget:
+                return cycles, segment
+        return None
+
+    def choose(self, budget: float) -> list[Segment] | None:
+        """The cheapest sequence of segments whose living tensors fit `budget` pixel words."""
+        count = len(self.subnet.layers)
+        fits = [self.whole(n)[1] <= budget for n in range(count)]
+        bound = [0.0]
+        for n in range(count):
+            bound.append(bound[-1] + self.whole(n)[0])
+        best: list[tuple[float, tuple[Segment, ...]]] = [(0.0, ())]
+        for end in range(1, count + 1):
+            found: tuple[float, tuple[Segment, ...]] = (inf, ())
+            if fits[end - 1] and best[end - 1][0] < inf:
+                found = best[end - 1][0] + self.whole(end - 1)[0], (*best[end - 1][1], Segment(first=end - 1, end=end))
+            for first in range(end - 1, max(-1, end - 1 - CHAIN), -1):
+                if not self.schedule.bandable(Segment(first=first, end=end, bands=2)):
+                    break
+                cheapest = best[first][0] + bound[end] - bound[first]
+                if all(fits[first:end]) or cheapest >= found[0] or (end - first == 1 and first):
+                    continue
+                banded = self.banded(first, end, budget)
+                if banded and best[first][0] + banded[0] < found[0]:
+                    found = best[first][0] + banded[0], (*best[first][1], banded[1])
+            best.append(found)
+        return None if best[count][0] == inf else _joined(best[count][1])
+
+
+def _joined(segments: Sequence[Segment]) -> list[Segment]:
+    """Neighbouring whole segments as one."""
+    out: list[Segment] = []
+    for s in segments:
+        if out and out[-1].bands == s.bands == 1:
+            out[-1] = Segment(first=out[-1].first, end=s.end)
+        else:
+            out.append(s)
+    return out
+
+
 def make_plan(network: Network, subnet: SubNet, config: AcceleratorConfig) -> Plan:
     """The plan with the fewest predicted cycles of those that fit.
 
@@ -35,9 +150,18 @@ def make_plan(network: Network, subnet: SubNet, config: AcceleratorConfig) -> Pl
     ActivationBufferError: none fits; names the layer, the words it needs and the words there are.
     """
     plan = Plan(segments=(Segment(first=0, end=len(subnet.layers)),))
-    steps, need = scheduled(network, subnet, config, plan)
-    if need > config.ab_words:
-        raise ActivationBufferError(
-            f"SubNet {subnet.info.name}, layer {subnet.layers[0].name}: the tensors in use need {need} pixel words of "
-            f"activation buffer, configuration {config.name!r} has {config.ab_words}: choose a larger configuration")
-    return plan
+    if scheduled(network, subnet, config, plan)[1] <= config.ab_words:
+        return plan
+    chooser = _Chooser(network, subnet, config)
+    for margin in MARGINS:
+        segments = chooser.choose(margin * config.ab_words)
+        if segments is None:
+            break
+        plan = Plan(segments=tuple(segments))
+        if scheduled(network, subnet, config, plan)[1] <= config.ab_words:
+            return plan
+    worst = max(range(len(subnet.layers)), key=lambda n: chooser.whole(n)[1])
+    raise ActivationBufferError(
+        f"SubNet {subnet.info.name}, layer {subnet.layers[worst].name}: the tensors in use need "
+        f"{chooser.whole(worst)[1]} pixel words of activation buffer, configuration {config.name!r} has "
+        f"{config.ab_words}, and no bands of rows fit: choose a larger configuration")

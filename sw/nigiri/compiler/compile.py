@@ -34,8 +34,8 @@ def layer_table(network: Network) -> tuple[LayerInfo, ...]:
 
 
 def _described(buffer: Buffer, layer: int, offset: int) -> DumpTensor:
-    return DumpTensor(name=buffer.name, layer=layer, offset=offset, channels=buffer.channels, first_row=buffer.first_row,
-                      height=buffer.rows, width=buffer.width, stride=buffer.stride, phase=buffer.phase,
+    return DumpTensor(name=buffer.name, layer=layer, offset=offset, channels=buffer.channels, height=buffer.rows,
+                      width=buffer.width, stride=buffer.stride, phase=buffer.phase, first_row=buffer.first_row,
                       lead=buffer.lead)
 
 

@@ -182,9 +182,8 @@ class CompiledBundle:
         """[height, width, kernel * kernel * channels]: what lies under the kernel of every output pixel."""
         r = fold.kernel // 2
         padded = np.pad(codes, ((r, r), (r, r), (0, 0)), constant_values=self.input_zp)
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (fold.kernel, fold.kernel), axis=(0, 1))
-        picked = windows[::fold.stride, ::fold.stride]
-        return picked[:t.height, :t.width].transpose(0, 1, 3, 4, 2)
+        y, x = (fold.stride * np.arange(n)[:, None] + np.arange(fold.kernel) for n in (t.height, t.width))
+        return padded[y[:, None, :, None], x[None, :, None, :]]
 
     def output_bytes(self, subnet: str) -> int:
         """Bytes to read at `output_offset` for :meth:`decode_output`."""

@@ -9,6 +9,9 @@ from nigiri.spec.memory import MemorySetting, default_memory
 
 __all__ = ["Cost", "conv_cycles", "fetch_bytes", "memory_rate", "split_of"]
 
+STEP = 40
+"""Cycles that a step takes before its first tile and behind its last one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
@@ -23,8 +26,8 @@ class Cost:
                     act_bytes=self.act_bytes + other.act_bytes)
 
     def cycles(self, rate: float) -> float:
-        """Weights are fetched while the array computes; activations are moved while it waits.  `rate`: bytes a cycle."""
-        return max(self.compute, self.weight_bytes / rate) + self.act_bytes / rate
+        """Weights are fetched while the array computes, activations while it waits; `rate` is bytes a cycle."""
+        return STEP + max(self.compute, self.weight_bytes / rate) + self.act_bytes / rate
 
 
 def memory_rate(config: AcceleratorConfig, memory: MemorySetting | None = None) -> float:
@@ -39,7 +42,8 @@ def _steps(s: SuperLayer, layer: Layer) -> int:
     return layer.kernel ** 2 * (1 if s.maximum else blocks(layer.cin))
 
 
-def _cycles(s: SuperLayer, layer: Layer, pixels: int, config: AcceleratorConfig, split: int) -> int:
+def conv_cycles(s: SuperLayer, layer: Layer, pixels: int, config: AcceleratorConfig, split: int) -> int:
+    """Cycles of the array for `pixels` output pixels (of the map that the machine computes)."""
     groups = 1 << split
     drain = config.lanes // config.requant_pixels * (2 if groups == 4 else 1)
     return -(-blocks(layer.cout) // groups) * -(-pixels * groups // config.lanes) * max(_steps(s, layer), drain)
@@ -49,12 +53,7 @@ def split_of(s: SuperLayer, layer: Layer, pixels: int, config: AcceleratorConfig
     """The split with the fewest cycles for `pixels` output pixels; the smallest of equal ones."""
     if s.own_block or layer.pool:
         return 0
-    return min(range(config.groups.bit_length()), key=lambda split: (_cycles(s, layer, pixels, config, split), split))
-
-
-def conv_cycles(s: SuperLayer, layer: Layer, pixels: int, config: AcceleratorConfig, split: int) -> int:
-    """Cycles of the array for `pixels` output pixels (of the map that the machine computes)."""
-    return _cycles(s, layer, pixels, config, split)
+    return min(range(config.groups.bit_length()), key=lambda split: (conv_cycles(s, layer, pixels, config, split), split))
 
 
 def fetch_bytes(s: SuperLayer, layer: Layer) -> int:

@@ -14,7 +14,8 @@ import numpy as np
 from nigiri.compiler.errors import GraphError
 from nigiri.spec.descriptor import MAX_SIDE
 
-__all__ = ["INPUT", "Fold", "Layer", "Network", "Pool", "Residual", "Scale", "SubNet", "SubNetInfo", "SuperLayer", "blocks"]
+__all__ = ["INPUT", "Fold", "Layer", "Network", "Pool", "Residual", "Scale", "SubNet", "SubNetInfo", "SuperLayer",
+           "blocks"]
 
 INPUT = "input"
 

@@ -36,6 +36,11 @@ class Load:
     rows: Rows | None = None
 
     @property
+    def words(self) -> int:
+        """Pixel words that are moved."""
+        return self.buffer.words
+
+    @property
     def reads(self) -> tuple[Buffer, ...]:
         return ()
 
@@ -89,7 +94,7 @@ class Schedule:
         self.network, self.layers, self.config, self.keep_all = network, subnet.layers, config, keep_all
         self.forms = Forms(network, subnet, config)
         self.written = {INPUT: -1}
-        self.last = {}
+        self.last: dict[str, int] = {}
         for n, layer in enumerate(subnet.layers):
             self.written[layer.name] = self.written[f"{layer.name}.pool"] = n
             self.last |= dict.fromkeys(layer.sources, n)

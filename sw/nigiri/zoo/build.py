@@ -19,7 +19,7 @@ __all__ = ["FAMILIES", "assemble", "calibrated", "cost", "load", "names", "parse
 FAMILIES: dict[str, Family] = {f.name: f for f in (
     ResNet50(), MobileNetV3("ofa_mbv3_w10", 1.0, 160), MobileNetV3("ofa_mbv3_w12", 1.2, 160))}
 
-IMAGES = 2
+IMAGES = 4
 """Pictures that a SubNet is calibrated on."""
 LARGEST = 224
 

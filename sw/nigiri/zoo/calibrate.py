@@ -6,7 +6,7 @@ values that result.  Each layer sees the codes that the layers before it produce
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,7 +26,7 @@ TAIL = 0.0005
 """Share of values that may saturate, at each end."""
 FEW = 8
 """Fewer values of a channel than this say nothing about its spread: the layer's own is used."""
-MARGIN = {True: 0.6, False: 0.02}
+MARGIN = {True: 1.0, False: 0.02}
 """Added to the range, as a share of it, for maps of one pixel and for others: the first show few values."""
 MOST_VALUES = 200_000
 
@@ -116,32 +116,27 @@ class _Calibrator:
     def step(self, step: Step) -> Layer:
         s = self.layers[step.weights]
         source = self.codes[step.source]
-        part = 1 if s.own_block else step.cin
-        weights = weight_codes(self.image, s, part, 8 if s.shared else step.cout, step.kernel)
-        if s.shared and not s.maximum:
-            weights = np.tile(weights, -(-step.cout // 8))[:, :, :step.cout]
+        weights = weight_codes(self.image, s, step.cin, step.cout, step.kernel)
         acc = accumulate(s, weights, step.kernel, source.zp, self.tensors[step.source])
         constants, code = self._plain(step, s) if step.act is Act.NONE else self._convolution(step, s, acc)
         layer = Layer(name=step.name, weights=s.id, cin=step.cin, cout=step.cout, kernel=step.kernel,
                       height=step.side, width=step.side, source=step.source, zp_in=source.zp, **constants)
-        fields = layer.__dict__
         if step.residual:
             other = self.codes[step.residual]
             total = code.real(requantise(acc, layer)) + other.real(self.tensors[step.residual])
             result = _code(np.maximum(total, 0) if step.relu_sum else total,
                            positive=step.relu_sum or (code.zp == other.zp == -128))
             (mult_y, mult_r), shift = common_shift([code.scale / result.scale, other.scale / result.scale])
-            fields = fields | {"residual": Residual(source=step.residual, mult_y=mult_y, mult_r=mult_r, shift=shift,
-                                                    zp_y=code.zp, zp_res=other.zp, zp_sum=result.zp)}
+            layer = replace(layer, residual=Residual(source=step.residual, mult_y=mult_y, mult_r=mult_r, shift=shift,
+                                                     zp_y=code.zp, zp_res=other.zp, zp_sum=result.zp))
             code = result
         if step.scale:
             total = code.real(requantise(acc, layer)) * GATE.real(self.tensors[step.scale])
             result = _code(total, positive=code.zp == -128)
             mult, shift = multiplier(code.scale / result.scale * 256 / 255)
-            fields = fields | {"scale": Scale(source=step.scale, mult=mult, shift=shift, zp_y=code.zp,
-                                              zp_sum=result.zp)}
+            layer = replace(layer, scale=Scale(source=step.scale, mult=mult, shift=shift, zp_y=code.zp,
+                                               zp_sum=result.zp))
             code = result
-        layer = Layer(**fields)
         finish(layer, acc, self.tensors)
         self.codes[step.name] = code
         return self._pooled(layer, code) if step.pool else layer
@@ -154,7 +149,7 @@ class _Calibrator:
         mult, shift = multiplier(code.scale / result.scale / pixels)
         pool = Pool(mult=mult, shift=shift, zp=result.zp, offset=-pixels * code.zp)
         self.tensors[name], self.codes[name] = average(v, pool).astype(np.int8), result
-        return Layer(**layer.__dict__ | {"pool": pool})
+        return replace(layer, pool=pool)
 
 
 def calibrate(family: str, seed: int, layers: tuple[SuperLayer, ...], image: np.ndarray, steps: list[Step],

@@ -54,9 +54,14 @@ def weight_image(name: str, layers: tuple[SuperLayer, ...], seed: int) -> np.nda
 
 def weight_codes(image: np.ndarray, layer: SuperLayer, cin: int, cout: int, kernel: int) -> np.ndarray:
     """float32 [kernel * kernel, cin (depthwise: 1), cout]: the part of a layer that a SubNet uses, row-major taps."""
+    if layer.maximum:
+        return np.zeros((kernel * kernel, 1, cout), np.float32)
     c = (layer.kernel - kernel) // 2
     words = image[layer.offset:layer.offset + layer.words]
-    w = unpack_weights(layer, words)[:cout, :cin, c:c + kernel, c:c + kernel].astype(np.float32)
+    w = unpack_weights(layer, words)
+    if layer.shared:
+        w = np.tile(w, (-(-cout // 8), 1, 1, 1))
+    w = w[:cout, :1 if layer.depthwise else cin, c:c + kernel, c:c + kernel].astype(np.float32)
     return np.ascontiguousarray(w.transpose(2, 3, 1, 0)).reshape(kernel * kernel, w.shape[1], -1)
 
 

@@ -27,5 +27,5 @@ def pictures(count: int, side: int, seed: int = 0) -> np.ndarray:
         image = sum(_noise(rng, side, 2**k) / 2**(0.9 * k) for k in range(1, 6))
         shape = np.sign(_noise(rng, side, 4)[..., :1] - 0.3) * rng.normal(0, 0.6, 3)
         image = image + shape + 0.1 * rng.normal(size=(side, side, 3)) + 0.3 * colour
-        out[n] = np.clip(118 + 60 * image, 0, 255).astype(np.uint8)
+        out[n] = np.clip(118 + 45 * image, 0, 255).astype(np.uint8)
     return out

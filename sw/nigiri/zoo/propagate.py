@@ -101,9 +101,6 @@ def run(network: Network, name: str, images: np.ndarray) -> dict[str, np.ndarray
     tensors = {INPUT: encode(images, network.input_table, network.input_zp, network.fold).astype(np.int8)}
     for layer in network.subnet(name).layers:
         s = network.super_layer(layer)
-        weights = weight_codes(network.weights, s, 1 if s.own_block else layer.cin,
-                               8 if s.shared else layer.cout, layer.kernel)
-        if s.shared and not s.maximum:
-            weights = np.tile(weights, -(-layer.cout // 8))[:, :, :layer.cout]
+        weights = weight_codes(network.weights, s, layer.cin, layer.cout, layer.kernel)
         finish(layer, accumulate(s, weights, layer.kernel, layer.zp_in, tensors[layer.source]), tensors)
     return tensors

@@ -63,7 +63,7 @@ class Accelerator(wiring.Component):
             "fetch": FetchUnit(cfg),
             "fill": FillEngine(cfg),
             "loader": Loader(cfg),
-            "dynbuf": DynamicBuffer(cfg),
+            **{f"dynbuf_{n}": DynamicBuffer(cfg) for n in range(cfg.groups)},
             "pbuf": PersistentBuffer(cfg),
             "residency": ResidencyTable(cfg),
             "datapath": Datapath(cfg),
@@ -71,7 +71,8 @@ class Accelerator(wiring.Component):
         for name, unit in units.items():
             m.submodules[name] = ResetInserter(control.core_reset)(unit)
         seq, queue, fetch, fill = units["sequencer"], units["descriptors"], units["fetch"], units["fill"]
-        loader, ring, pb, table, path = (units[n] for n in ("loader", "dynbuf", "pbuf", "residency", "datapath"))
+        loader, pb, table, path = (units[n] for n in ("loader", "pbuf", "residency", "datapath"))
+        rings = [units[f"dynbuf_{n}"] for n in range(cfg.groups)]
 
         connect(m, flipped(self.s_axi), control.axi)
         for n in range(cfg.ports):
@@ -84,8 +85,7 @@ class Accelerator(wiring.Component):
             dma_read.flush.eq(control.core_reset),
             dma_write.flush.eq(control.core_reset),
             control.quiet.eq(dma_read.idle & dma_write.idle),
-            ring.clear.eq(control.clear),
-            control.clear_busy.eq(ring.busy),
+            control.clear_busy.eq(rings[0].busy),
         ]
 
         # Program flow.
@@ -115,22 +115,33 @@ class Accelerator(wiring.Component):
             queue.fetch_pop.eq(fetch.desc_pop),
         ]
 
-        # Weights: ring, persistent buffer, residency.
+        # Weights: rings, persistent buffer, residency.  A place in a ring carries the ring's number in its upper bits.
         bus = dma_read.bus
         dynamic = bus.valid & (bus.kind == Kind.DYNAMIC)
+        position = ceil_log2(cfg.ring_words) + 2
+        for n, ring in enumerate(rings):
+            from_dram, from_pb = Signal(name=f"ring{n}_from_dram"), Signal(name=f"ring{n}_from_pb")
+            m.d.comb += [
+                from_dram.eq(dynamic & (bus.dest[position:] == n)),
+                from_pb.eq(pb.out_valid & (pb.out_pos[position:] == n)),
+                ring.clear.eq(control.clear),
+                ring.alloc_en.eq(fetch.alloc_en[n]),
+                ring.alloc_count.eq(fetch.alloc_count),
+                fetch.head[n].eq(ring.head),
+                fetch.free[n].eq(ring.free),
+                seq.ready[n].eq(ring.ready),
+                seq.tail[n].eq(ring.tail),
+                ring.release_en.eq(seq.release_en[n]),
+                ring.release_count.eq(seq.release_count),
+                ring.rd_addr.eq(path.word_addr[n]),
+                ring.wr_en.eq(from_dram | from_pb),
+                ring.wr_pos.eq(Mux(from_dram, bus.dest, pb.out_pos)),
+            ]
+            m.d.comb += [ring.wr_data[k].eq(Mux(from_dram, bus.data[k], pb.out_data[k])) for k in range(8)]
+            m.d.comb += [path.word[n][k].eq(ring.rd_data[k]) for k in range(8)]
+            with m.If(from_pb):
+                m.d.comb += pb.out_ready.eq(~from_dram)
         m.d.comb += [
-            ring.alloc_en.eq(fetch.alloc_en),
-            ring.alloc_count.eq(fetch.alloc_count),
-            fetch.head.eq(ring.head),
-            fetch.free.eq(ring.free),
-            seq.ready.eq(ring.ready),
-            seq.tail.eq(ring.tail),
-            ring.release_en.eq(seq.release_en),
-            ring.release_count.eq(seq.release_count),
-            ring.rd_addr.eq(path.word_addr),
-            ring.wr_en.eq(dynamic | pb.out_valid),
-            ring.wr_pos.eq(Mux(dynamic, bus.dest, pb.out_pos)),
-            pb.out_ready.eq(~dynamic),
             pb.run_valid.eq(fetch.copy_valid),
             fetch.copy_ready.eq(pb.run_ready),
             pb.run_addr.eq(fetch.copy_addr),
@@ -149,12 +160,7 @@ class Accelerator(wiring.Component):
             fetch.hold.eq(fill.hold),
             fill.fetch_busy.eq(fetch.busy),
         ]
-        for n in range(8):
-            m.d.comb += [
-                ring.wr_data[n].eq(Mux(dynamic, bus.data[n], pb.out_data[n])),
-                pb.wr_data[n].eq(bus.data[n]),
-                path.word[n].eq(ring.rd_data[n]),
-            ]
+        m.d.comb += [pb.wr_data[n].eq(bus.data[n]) for n in range(8)]
         m.d.comb += [
             fill.start.eq(control.fill_start),
             fill.offset.eq(control.fill_offset),
@@ -167,6 +173,7 @@ class Accelerator(wiring.Component):
         ]
 
         # The array.
+        m.d.comb += [path.slot_word[n].eq(seq.slot_word[n]) for n in range(cfg.groups)]
         m.d.comb += [
             path.layer.eq(seq.layer),
             path.out_w.eq(seq.out_w),
@@ -180,8 +187,10 @@ class Accelerator(wiring.Component):
             path.slot_tap.eq(seq.slot_tap),
             path.slot_parity.eq(seq.slot_parity),
             path.slot_base.eq(seq.slot_base),
-            path.slot_word.eq(seq.slot_word),
             path.slot_table.eq(seq.slot_table),
+            path.slot_ring.eq(seq.slot_ring),
+            path.slot_group.eq(seq.slot_group),
+            path.slot_group_last.eq(seq.slot_group_last),
             path.coords_setup.eq(seq.coords_setup),
             seq.coords_busy.eq(path.coords_busy),
             path.layer_start.eq(seq.layer_start),

@@ -1,6 +1,6 @@
 """Activation buffer: banks interleaved by pixel, read as P + 6 consecutive pixels at any start in one cycle."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -54,14 +54,15 @@ class ActivationBuffer(wiring.Component):
         depth = cfg.ab_words // n
         rows = self.addr_bits - lb
 
-        # Words of a write group, rotated so that bank b takes word b % h.
-        rotated = [[Signal(64, name=f"wr{g}_rot{j}") for j in range(h)] for g in range(2)]
+        # Words of a write group, rotated so that bank b takes word b % turns.
+        turns = 1 << ceil_log2(h)
+        rotated = [[Signal(64, name=f"wr{g}_rot{j}") for j in range(turns)] for g in range(2)]
         for g in range(2):
             offset = self.wr_start[g][: ceil_log2(h)] if h > 1 else 0
-            for j in range(h):
-                words = [self.wr_words[g][(j - k) % h] for k in range(h)]
+            for j in range(turns):
+                words = [self.wr_words[g][i] if (i := (j - k) % turns) < h else Const(0, 64) for k in range(turns)]
                 with m.Switch(offset):
-                    for k in range(h):
+                    for k in range(turns):
                         with m.Case(k):
                             m.d.comb += rotated[g][j].eq(words[k])
 
@@ -88,7 +89,7 @@ class ActivationBuffer(wiring.Component):
             m.d.sync += [
                 wr.en.eq(hit[0] | hit[1] | loading),
                 wr.addr.eq(Mux(loading, self.load_addr[lb:], Mux(hit[0], group[0], group[1]))),
-                wr.data.eq(Mux(loading, self.load_words[b % 8], Mux(hit[0], rotated[0][b % h], rotated[1][b % h]))),
+                wr.data.eq(Mux(loading, self.load_words[b % 8], Mux(hit[0], rotated[0][b % turns], rotated[1][b % turns]))),
             ]
 
         for s in range(lb):

@@ -1,6 +1,6 @@
 """Addresses and image-border masks of array steps."""
 
-from amaranth.hdl import Array, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -19,11 +19,13 @@ LATENCY = 2
 class AddressUnit(wiring.Component):
     """Turns (tile base, tap) into an activation address, and says which pixels lie inside the image.
 
-    Every lane keeps the coordinates of its output pixel; they advance by P pixels after a tile's last step.
+    Every lane keeps the coordinates of its output pixel; they advance by a tile's pixels (P, or those of a lane group)
+    after a tile's last step.
 
     Members
     -------
-    setup, busy: on `setup` the lanes' first coordinates are counted out, which takes P + 2 cycles.
+    setup, busy: on `setup` the lanes' first coordinates are counted out, which takes one cycle per
+        pixel of a tile and two more.
     out_w: width of the output map.
     step, last, block_end, tap, parity, base: a slot; without `step` the address is `base` itself.
     addr, dense_valid, dw_valid: two cycles later.
@@ -117,11 +119,11 @@ class AddressUnit(wiring.Component):
                 with m.Else():
                     m.d.sync += [x[n].eq(wide - Mux(over, self.out_w, 0)), y[n].eq(y[n] + jump_y + over)]
 
-        # Counting out the first tile: one pixel a cycle; pixel P tells how far a tile jumps.
+        # Counting out the first tile: one pixel a cycle; the one after its last tells how far a tile jumps.
         count = Signal(range(p + 2))
         cx, cy = Signal(10), Signal(10)
         with m.If(self.setup):
-            m.d.sync += [self.busy.eq(1), count.eq(0), cx.eq(0), cy.eq(0)]
+            m.d.sync += [self.busy.eq(1), count.eq(0), cx.eq(0), cy.eq(d.y_first)]
         with m.Elif(self.busy):
             m.d.sync += count.eq(count + 1)
             with m.If(cx + 1 == self.out_w):
@@ -129,8 +131,10 @@ class AddressUnit(wiring.Component):
             with m.Else():
                 m.d.sync += cx.eq(cx + 1)
             for n in range(p):
-                with m.If(count == n):
+                # Every lane group works on the same pixels.
+                mine = [(d.split == k) & (count == n % (p >> k)) for k in range(ceil_log2(cfg.groups) + 1)]
+                with m.If(Cat(*mine).any()):
                     m.d.sync += [x_first[n].eq(cx), y_first[n].eq(cy), x[n].eq(cx), y[n].eq(cy)]
-            with m.If(count == p):
-                m.d.sync += [jump_x.eq(cx), jump_y.eq(cy), self.busy.eq(0)]
+            with m.If(count == Mux(d.split == 0, p, Mux(d.split == 1, p // 2, p // 4))):
+                m.d.sync += [jump_x.eq(cx), jump_y.eq(cy - d.y_first[:10]), self.busy.eq(0)]
         return m

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from nigiri_hw.lib.util import delay, tree_sum
 
-__all__ = ["LATENCY", "LanePair"]
+__all__ = ["LATENCY", "LanePair", "MaxLane"]
 
 LATENCY = 5
 """Cycles from the operand inputs to the accumulators."""
@@ -88,4 +88,34 @@ class LanePair(wiring.Component):
                 acc = self.acc[8 * p + o]
                 with m.If(en):
                     m.d.sync += acc.eq(Mux(first, 0, acc) + part)
+        return m
+
+
+class MaxLane(wiring.Component):
+    """The largest value of each of one pixel's 8 channels over the steps of a tile.
+
+    Timing: one step a cycle.  `best` of a tile is there from two cycles after its last step until two cycles after
+    the last step of the next.
+    Resources: 8 comparators of 8 bits, 128 flip-flops.
+
+    Members
+    -------
+    pixel: 8 channels.  en, first, last: a step is present; it is the tile's first, last.  best: 8 bytes.
+    """
+
+    def __init__(self):
+        super().__init__({"pixel": In(64), "en": In(1), "first": In(1), "last": In(1), "best": Out(64)})
+
+    def elaborate(self, platform):
+        m = Module()
+        running = Signal(64)
+        done = Signal()
+        m.d.sync += done.eq(self.en & self.last)
+        with m.If(self.en):
+            for c in range(8):
+                new, old = self.pixel.word_select(c, 8), running.word_select(c, 8)
+                with m.If(self.first | (new.as_signed() > old.as_signed())):
+                    m.d.sync += old.eq(new)
+        with m.If(done):
+            m.d.sync += self.best.eq(running)
         return m

@@ -30,15 +30,18 @@ class DescriptorCheck(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         cfg, d = self._config, self.layer
-        depthwise = (d.flags & Flag.DEPTHWISE).any()
+        depthwise, maximum = (d.flags & Flag.DEPTHWISE).any(), (d.flags & Flag.MAXIMUM).any()
         square = Signal(6)
         with m.Switch(d.kernel):
             for k in (1, 3, 5, 7):
                 with m.Case(k):
                     m.d.comb += square.eq(k * k)
-        kernel_ok = (square != 0) & ~(depthwise & (d.kernel == 1))
+        kernel_ok = (square != 0) & ~(maximum & ((d.kernel == 1) | depthwise))
         side_ok = (d.in_w >= 1) & (d.in_w <= MAX_SIDE) & (d.in_h >= 1) & (d.in_h <= MAX_SIDE)
-        blocks_ok = (d.out_blocks >= 1) & (d.in_blocks >= 1) & ~(depthwise & (d.in_blocks != 1))
+        rows_ok = (d.out_h >= 1) & ((d.y_first + d.out_h) <= MAX_SIDE)
+        blocks_ok = (d.out_blocks >= 1) & (d.in_blocks >= 1) & ~((depthwise | maximum) & (d.in_blocks != 1))
+        alone = Flag.DEPTHWISE | Flag.MAXIMUM | Flag.POOL | Flag.SCALE
+        split_ok = (d.split == 0) | ((d.split <= ceil_log2(cfg.groups)) & ~(d.flags & alone).any())
         lb = ceil_log2(cfg.banks)
         phase_ok = ~(d.flags & Flag.POLYPHASE).any() | (d.out_phase[:lb] == cfg.banks // 2)
         shape_ok = Signal()
@@ -46,7 +49,7 @@ class DescriptorCheck(wiring.Component):
         base = Mux(d.opcode == Opcode.LOAD, d.out_base, d.in_base)
         m.d.sync += [
             self.taps.eq(Mux(depthwise, d.kernel, square)),
-            shape_ok.eq(kernel_ok & side_ok & blocks_ok & phase_ok & (d.layer < cfg.layers)),
+            shape_ok.eq(kernel_ok & side_ok & rows_ok & blocks_ok & split_ok & phase_ok & (d.layer < cfg.layers)),
             copy_ok.eq((d.length != 0) & (d.length[:3] == 0) & (base[:3] == 0) & (d.length <= cfg.ab_words)),
         ]
         words = d.in_blocks * self.taps
@@ -56,7 +59,7 @@ class DescriptorCheck(wiring.Component):
                 (d.magic == MAGIC)
                 & Mux(
                     d.opcode == Opcode.CONV,
-                    shape_ok & (words < cfg.db_words),
+                    shape_ok & (words < cfg.ring_words),
                     ((d.opcode == Opcode.LOAD) | (d.opcode == Opcode.STORE)) & copy_ok,
                 )
             ),

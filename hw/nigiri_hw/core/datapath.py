@@ -39,13 +39,13 @@ class Datapath(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
-        a, r = ceil_log2(config.ab_words), ceil_log2(config.db_words)
+        a, r, rings = ceil_log2(config.ab_words), ceil_log2(config.ring_words), config.groups
         super().__init__(
             {
                 "layer": In(descriptor_layout()),
                 "out_w": In(10),
                 "pixels": In(20),
-                "interval": In(5),
+                "interval": In(6),
                 "slot": In(Slot),
                 "slot_last": In(1),
                 "slot_first": In(1),
@@ -54,15 +54,18 @@ class Datapath(wiring.Component):
                 "slot_tap": In(6),
                 "slot_parity": In(1),
                 "slot_base": In(a),
-                "slot_word": In(r),
+                "slot_word": In(r).array(rings),
                 "slot_table": In(2),
+                "slot_ring": In(2),
+                "slot_group": In(2),
+                "slot_group_last": In(1),
                 "coords_setup": In(1),
                 "coords_busy": Out(1),
                 "layer_start": In(1),
                 "tile_done": Out(1),
                 "pool_done": Out(1),
-                "word_addr": Out(r),
-                "word": In(64).array(8),
+                "word_addr": Out(r).array(rings),
+                "word": In(64).array(rings, 8),
                 "load_en": In(1),
                 "load_addr": In(a),
                 "load_words": In(64).array(8),
@@ -74,7 +77,7 @@ class Datapath(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         cfg, d = self._config, self.layer
-        p = cfg.lanes
+        p, rings = cfg.lanes, cfg.groups
         m.submodules.address = addr = AddressUnit(cfg)
         m.submodules.actbuf = ab = ActivationBuffer(cfg)
         m.submodules.requant = rq = Requantiser(cfg)
@@ -98,10 +101,40 @@ class Datapath(wiring.Component):
         ]
         m.d.comb += [ab.load_words[n].eq(self.load_words[n]) for n in range(8)]
 
-        # The slot travels along; the weight word is read one cycle before it is needed beside the window.
-        m.d.comb += self.word_addr.eq(delay(m, self.slot_word, ARRIVAL - 2, "slot_word"))
-        word = [delay(m, self.word[n], 1, f"word{n}") for n in range(8)]
+        # The slot travels along; the weight words are read one cycle before they are needed beside the window.
+        for n in range(rings):
+            m.d.comb += self.word_addr[n].eq(delay(m, self.slot_word[n], ARRIVAL - 2, f"slot_word{n}"))
+        first_ring = delay(m, self.slot_ring, ARRIVAL - 1, "slot_ring")
+        group_early = delay(m, self.slot_group, ARRIVAL - 1, "slot_group")
+        group = delay(m, group_early, 1, "slot_group_now")
+        group_last = delay(m, self.slot_group_last, ARRIVAL, "slot_group_last")
+        # quarters[q] is the word of the output block that the lanes of part q work on; the first serves all slots
+        # that want one word.
+        quarters = []
+        single = Signal(range(max(2, rings)))
+        m.d.comb += single.eq(first_ring + group_early)
+        for q in range(rings):
+            step_ring = Signal(range(max(2, rings)), name=f"ring_of_part{q}")
+            m.d.comb += step_ring.eq(first_ring)
+            if rings > 1:
+                with m.If(d.split == 1):
+                    m.d.comb += step_ring.eq(first_ring + (q * 2) // rings)
+                with m.If(d.split == 2):
+                    m.d.comb += step_ring.eq(q)
+            quarters.append([Signal(64, name=f"word{q}_{n}") for n in range(8)])
+            with m.Switch(step_ring):
+                for k in range(rings):
+                    with m.Case(k):
+                        m.d.sync += [quarters[q][n].eq(self.word[k][n]) for n in range(8)]
         slot = delay(m, self.slot, ARRIVAL, "slot")
+        word = [Signal(64, name=f"word_{n}") for n in range(8)]
+        if rings == 1:
+            m.d.comb += [word[n].eq(quarters[0][n]) for n in range(8)]
+        else:
+            with m.Switch(single):
+                for k in range(rings):
+                    with m.Case(k):
+                        m.d.sync += [word[n].eq(self.word[k][n]) for n in range(8)]
         last = delay(m, self.slot_last & is_step, ARRIVAL, "slot_last")
         first = delay(m, self.slot_first, ARRIVAL, "slot_first")
         block_first = delay(m, self.slot_block_first, ARRIVAL, "slot_block_first")
@@ -116,22 +149,33 @@ class Datapath(wiring.Component):
         columns = Signal(8)
         m.d.comb += columns.eq(0xFF)
         with m.If(depthwise):
-            for k in (3, 5, 7):
+            for k in (1, 3, 5, 7):
                 with m.If(d.kernel == k):
                     m.d.comb += columns.eq(
                         Mux(stride2, Mux(parity, slot_mask(2, k, 1), slot_mask(2, k, 0)), slot_mask(1, k))
                     )
-        weights = []
-        for o in range(8):
-            masked = Signal(64, name=f"weights{o}")
-            for i in range(8):
-                m.d.comb += masked.word_select(i, 8).eq(Mux(columns[i], word[o].word_select(i, 8), 0))
-            weights.append(masked)
+        weights = [[Signal(64, name=f"weights{q}_{o}") for o in range(8)] for q in range(rings)]
+        for q in range(rings):
+            for o in range(8):
+                for i in range(8):
+                    byte = quarters[q][o].word_select(i, 8)
+                    m.d.comb += weights[q][o].word_select(i, 8).eq(Mux(columns[i], byte, 0))
 
         shift, terms = packing(cfg)
         step_en = slot == Slot.STEP
         zero = Signal(8)
         m.d.comb += zero.eq(d.zp_in)
+        maximum = Signal()
+        m.d.comb += maximum.eq((d.flags & Flag.MAXIMUM).any())
+
+        def shared_pixel(n):
+            """The window's pixel for lane n: every lane group reads the same ones."""
+            value = ab.window[n]
+            for k in range(1, ceil_log2(rings) + 1):
+                if n >= p >> k:
+                    value = Mux(d.split == k, ab.window[n % (p >> k)], value)
+            return value
+
         blank = Signal(64)
         m.d.comb += [blank.word_select(c, 8).eq(zero) for c in range(8)]
         for n in range(0, p, 2):
@@ -142,16 +186,30 @@ class Datapath(wiring.Component):
                 pair.en.eq(step_en),
                 pair.first.eq(first),
             ]
-            m.d.comb += [pair.weights[o].eq(weights[o]) for o in range(8)]
+            m.d.comb += [pair.weights[o].eq(weights[n * rings // p][o]) for o in range(8)]
             for j in range(8):
                 m.d.comb += pair.window[j].eq(ab.window[n + j] if n + j < p + 6 else Const(0, 64))
             for k in range(2):
                 if n + k < p:
+                    pixel = Signal(64, name=f"pixel{n + k}")
                     m.d.comb += [
-                        pair.dense[k].eq(Mux(dense_valid[n + k], ab.window[n + k], blank)),
+                        pixel.eq(Mux(dense_valid[n + k], shared_pixel(n + k), blank)),
+                        pair.dense[k].eq(pixel),
                         pair.dw_valid[k].eq(dw_valid[n + k]),
                     ]
-                    m.d.comb += [rq.acc[n + k][c].eq(pair.acc[8 * k + c]) for c in range(8)]
+                    m.submodules[f"max_{n + k}"] = best = array.MaxLane()
+                    m.d.comb += [
+                        best.pixel.eq(pixel),
+                        best.en.eq(step_en & maximum),
+                        best.first.eq(first),
+                        best.last.eq(last),
+                    ]
+                    m.d.comb += [
+                        rq.acc[n + k][c].eq(
+                            Mux(maximum, best.best.word_select(c, 8).as_signed(), pair.acc[8 * k + c])
+                        )
+                        for c in range(8)
+                    ]
 
         # The sums stand in the accumulators LATENCY cycles after the operands; the tile register takes them then.
         m.d.comb += [
@@ -161,6 +219,10 @@ class Datapath(wiring.Component):
             rq.new_block.eq(delay(m, block_first, array.LATENCY, "new_block")),
             rq.params_en.eq(slot == Slot.PARAMS),
             rq.residual_en.eq(slot == Slot.RESIDUAL),
+            rq.scale_en.eq(slot == Slot.SCALE),
+            rq.scale.eq(ab.window[0]),
+            rq.group.eq(group),
+            rq.group_last.eq(group_last),
         ]
         m.d.comb += [rq.params[n].eq(word[n]) for n in range(8)]
         m.d.comb += [rq.residual[n].eq(ab.window[n]) for n in range(p)]

@@ -1,4 +1,4 @@
-"""Dynamic buffer: a ring of 64-byte words that the fetch unit fills ahead of the array."""
+"""Dynamic buffer: rings of 64-byte words that the fetch unit fills ahead of the array."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
@@ -7,19 +7,24 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from nigiri.spec.config import AcceleratorConfig
+from nigiri_hw.lib.util import delay
 
 __all__ = ["DynamicBuffer"]
 
 
+IN_FLIGHT = 5
+"""Cycles from a slot that releases a word to the last read of it."""
+
+
 class DynamicBuffer(wiring.Component):
-    """Ring of `db_words` words.  Words are allocated at the head in order, written in any order, read from the tail in
+    """One ring of `ring_words` words; there is one per lane group.  Words are allocated at the head in order, written in any order, read from the tail in
     order as often as wanted, and released in blocks.
 
     Each slot has a mark that flips with every lap, so a word counts as present once it has been written in this lap,
     whichever port or buffer it came from.
 
     Timing: a read takes one cycle; a written word counts two cycles later, one word a cycle.
-    Resources: 8 block RAMs of 64 bits x db_words, one LUT RAM bit per slot.
+    Resources: 8 block RAMs of 64 bits x ring_words, one LUT RAM bit per slot.
 
     Members
     -------
@@ -27,13 +32,13 @@ class DynamicBuffer(wiring.Component):
     head: position (slot and lap bit) of the next word allocated.
     wr_en, wr_pos, wr_data: one word.
     tail: slot of the oldest word.  ready: words present without a gap, counted from the tail.
-    release_en, release_count: moves the tail.
+    release_en, release_count: moves the tail; the slots are free again when reads under way are sure to be over.
     rd_addr, rd_data: a slot, and its word one cycle later.
-    clear, busy: empties the ring, which takes `db_words` cycles.
+    clear, busy: empties the ring, which takes `ring_words` cycles.
     """
 
     def __init__(self, config: AcceleratorConfig):
-        self.depth = config.db_words
+        self.depth = config.ring_words
         a = ceil_log2(self.depth)
         count = range(self.depth + 1)
         super().__init__(
@@ -83,13 +88,15 @@ class DynamicBuffer(wiring.Component):
         m.d.comb += present.eq(mark_rd.data == ~seen[a])
         tail = Signal(a)
         m.d.comb += self.tail.eq(tail)
-        released = Mux(self.release_en, self.release_count, 0)
+        released = Signal(range(self.depth + 1))
+        m.d.comb += released.eq(Mux(self.release_en, self.release_count, 0))
+        freed = delay(m, released, IN_FLIGHT, "released")
         m.d.sync += [
             seen.eq(seen + present),
             self.ready.eq(self.ready + present - released),
             tail.eq(tail + released),
             self.head.eq(self.head + Mux(self.alloc_en, self.alloc_count, 0)),
-            self.free.eq(self.free + released - Mux(self.alloc_en, self.alloc_count, 0)),
+            self.free.eq(self.free + freed - Mux(self.alloc_en, self.alloc_count, 0)),
         ]
         with m.If(self.clear):
             m.d.sync += [self.busy.eq(1), sweep.eq(0)]

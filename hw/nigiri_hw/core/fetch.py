@@ -1,6 +1,6 @@
 """The fetch unit: brings tables and weights into the dynamic buffer, from the persistent buffer where it can."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -16,9 +16,10 @@ __all__ = ["FetchUnit"]
 
 
 class FetchUnit(wiring.Component):
-    """Runs ahead of the sequencer, descriptor by descriptor, as far as the ring has room.
+    """Runs ahead of the sequencer, descriptor by descriptor, as far as the rings have room.
 
-    For every output block: one parameter word, then the block's weight words in ring order.  A run of words is a
+    For every output block: one parameter word, then the block's weight words in order, into ring `ob` modulo the number
+    of rings; tables into ring 0.  A run of words is a
     resident prefix, copied from the persistent buffer, and a rest, requested from DRAM.  Runs join when the layer is
     stored without gaps, so that bursts get long.
 
@@ -28,13 +29,15 @@ class FetchUnit(wiring.Component):
     look, entry: reads the residency table; one cycle.
     busy: words of a resident layer may still be taken; `hold` keeps the next layer from starting.
     copy_*: a run of words for the persistent buffer's copy engine.
+    head, free, alloc_*: of every ring.  Places in a ring (`request.dest`, `copy_pos`) carry its number above the position.
     failed, index: a transfer of descriptor `index` would leave the window; nothing more is fetched.
     """
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
-        r = ceil_log2(config.db_words)
-        count = range(config.db_words + 1)
+        r = ceil_log2(config.ring_words)
+        count = range(config.ring_words + 1)
+        rings = config.groups
         super().__init__(
             {
                 "start": In(1),
@@ -50,16 +53,16 @@ class FetchUnit(wiring.Component):
                 "busy": Out(1),
                 "hold": In(1),
                 "copy_busy": In(1),
-                "head": In(r + 1),
-                "free": In(count),
-                "alloc_en": Out(1),
+                "head": In(r + 1).array(rings),
+                "free": In(count).array(rings),
+                "alloc_en": Out(rings),
                 "alloc_count": Out(count),
                 "request": request_stream(),
                 "request_table": Out(1),
                 "copy_valid": Out(1),
                 "copy_ready": In(1),
                 "copy_addr": Out(20),
-                "copy_pos": Out(r + 1),
+                "copy_pos": Out(r + 2 + ceil_log2(rings)),
                 "copy_count": Out(5),
             }
         )
@@ -97,11 +100,19 @@ class FetchUnit(wiring.Component):
         last_run = merge | (ib == d.in_blocks - 1)
 
         req = self.request
+        ring = ob[: ceil_log2(cfg.groups)]
+        head, free, alloc = Signal.like(self.head[0]), Signal.like(self.free[0]), Signal()
+        with m.Switch(ring):
+            for n in range(cfg.groups):
+                with m.Case(n):
+                    m.d.comb += [head.eq(self.head[n]), free.eq(self.free[n]), self.alloc_en[n].eq(alloc)]
+        # A run may go over the end of the ring: the bit between position and ring takes the carry.
+        place = Cat(head, Const(0, 1), ring)
         m.d.comb += [
             req.p.kind.eq(Kind.DYNAMIC),
-            req.p.dest.eq(self.head),
+            req.p.dest.eq(place),
             req.p.tag.eq(self.index),
-            self.copy_pos.eq(self.head),
+            self.copy_pos.eq(place),
             self.copy_addr.eq(run_pb),
         ]
         near_chunk = Mux(near > CHUNK, CHUNK, near[:5])
@@ -113,10 +124,10 @@ class FetchUnit(wiring.Component):
             m.d.comb += [req.p.offset.eq(offset), req.p.count.eq(count)]
             with m.If(beyond(offset, count, self.window_size)):
                 m.next = "FAILED"
-            with m.Elif((self.free >= count) & ~self.halt):
+            with m.Elif((free >= count) & ~self.halt):
                 m.d.comb += req.valid.eq(1)
                 with m.If(req.ready):
-                    m.d.comb += [self.alloc_en.eq(1), self.alloc_count.eq(count)]
+                    m.d.comb += [alloc.eq(1), self.alloc_count.eq(count)]
                     following()
 
         def next_run():
@@ -187,10 +198,10 @@ class FetchUnit(wiring.Component):
                 with m.If(near_now != 0):
                     m.next = "NEAR"
             with m.State("NEAR"):
-                with m.If((self.free >= near_chunk) & ~self.halt):
+                with m.If((free >= near_chunk) & ~self.halt):
                     m.d.comb += self.copy_valid.eq(1)
                     with m.If(self.copy_ready):
-                        m.d.comb += [self.alloc_en.eq(1), self.alloc_count.eq(near_chunk)]
+                        m.d.comb += [alloc.eq(1), self.alloc_count.eq(near_chunk)]
                         m.d.sync += [near.eq(near - near_chunk), run_pb.eq(run_pb + near_chunk)]
                         with m.If(near <= CHUNK):
                             with m.If(far != 0):

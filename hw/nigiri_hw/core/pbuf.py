@@ -21,25 +21,25 @@ class PersistentBuffer(wiring.Component):
 
     Members
     -------
-    run_*: run of `count` words from `addr` to ring position `pos`.  busy: a run is waiting or under way.
+    run_*: run of `count` words from `addr` to position `pos`, which carries the ring's number above.  busy: a run is waiting or under way.
     out_valid, out_ready, out_pos, out_data: words for the dynamic buffer.
     wr_*: one word of a fill.
     """
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
-        r = ceil_log2(config.db_words)
+        r = ceil_log2(config.db_words)  # a position in a ring, and the ring's number
         super().__init__(
             {
                 "run_valid": In(1),
                 "run_ready": Out(1),
                 "run_addr": In(20),
-                "run_pos": In(r + 1),
+                "run_pos": In(r + 2),
                 "run_count": In(5),
                 "busy": Out(1),
                 "out_valid": Out(1),
                 "out_ready": In(1),
-                "out_pos": Out(r + 1),
+                "out_pos": Out(r + 2),
                 "out_data": Out(64).array(8),
                 "wr_en": In(1),
                 "wr_addr": In(20),
@@ -54,13 +54,13 @@ class PersistentBuffer(wiring.Component):
             return m
         a = ceil_log2(self._config.pb_words)
         r = ceil_log2(self._config.db_words)
-        m.submodules.runs = runs = SyncFIFO(width=20 + r + 1 + 5, depth=4)
+        m.submodules.runs = runs = SyncFIFO(width=20 + r + 2 + 5, depth=4)
         m.d.comb += [
             runs.w_data.eq(Cat(self.run_addr, self.run_pos, self.run_count)),
             runs.w_en.eq(self.run_valid),
             self.run_ready.eq(runs.w_rdy),
         ]
-        addr, pos, left = Signal(20), Signal(r + 1), Signal(5)
+        addr, pos, left = Signal(20), Signal(r + 2), Signal(5)
         step, load = Signal(), Signal()
         m.d.comb += [
             step.eq((left != 0) & (~self.out_valid | self.out_ready)),

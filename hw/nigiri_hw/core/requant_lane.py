@@ -17,7 +17,7 @@ class RequantLane(wiring.Component):
     """nigiri.spec.arith bit for bit: requantise, table, add_residual, clamp.
 
     Timing: one value a cycle.  `acc` and `bias` come at cycle 0, `mult` at 1, `half` and `shift` (of the channel) at 2,
-    `residual` at 6; the rest is stable while a layer runs.
+    `residual` and `mult_y` at 6; the rest is stable while a layer runs.
     Resources: one 32 x 16 and two 9 x 16 multipliers, a LUT RAM of 256 bytes.
     """
 

@@ -1,6 +1,6 @@
 """The layer sequencer: runs descriptors one after the other and issues the array's slots."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -23,6 +23,7 @@ class Slot(enum.Enum, shape=3):
     RESIDUAL = 3
     TABLE = 4
     STORE = 5
+    SCALE = 6
 
 
 class Stall(enum.Enum, shape=3):
@@ -37,17 +38,20 @@ class Stall(enum.Enum, shape=3):
 
 
 class Sequencer(wiring.Component):
-    """Walks the loop nest of nigiri.spec.descriptor: output block, tile, input block, tap.
+    """Walks the loop nest of nigiri.spec.descriptor: set of output blocks, tile, input block, tap.
 
-    One slot a cycle.  A slot that needs a weight word waits until it is present; a tile's last step waits until the
-    requantiser is sure to have drained the previous tile.  Once issued, nothing in the pipeline stalls.
+    One slot a cycle.  A slot that needs weight words waits until they are present in the rings of its output blocks;
+    a tile's last step waits until the requantiser is sure to have drained the previous tile.  Once issued, nothing in
+    the pipeline stalls.  During a set's last tile the rings get their words back one by one.
 
     Members (selection)
     -------
     start, length, done, error, index: a program of `length` descriptors; `index` is the running one.
     desc_valid, desc, desc_pop: the descriptor at `index`.
     abort, abort_code: another unit found an error that belongs to descriptor `index`, or stops the program at once.
-    slot, slot_*: the issued slot, registered.
+    slot, slot_*: the issued slot, registered.  `slot_ring` is the ring of the set's first output block, `slot_group`
+        the output block of the set that a PARAMS or RESIDUAL slot is for, `slot_word` a position in every ring.
+    ready, tail, release_*: of every ring.
     coords_setup, coords_busy: the address unit counts out the first tile.
     layer_start: the write-back unit starts a layer; tile_done, pool_done: it finished one.
     io_start, io_busy: a LOAD is to be made, is being made; STORE words are issued as slots, `store_room` allows one.
@@ -55,8 +59,9 @@ class Sequencer(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
-        a, r = ceil_log2(config.ab_words), ceil_log2(config.db_words)
-        count = range(config.db_words + 1)
+        a, r = ceil_log2(config.ab_words), ceil_log2(config.ring_words)
+        count = range(config.ring_words + 1)
+        rings = config.groups
         super().__init__(
             {
                 "start": In(1),
@@ -74,7 +79,7 @@ class Sequencer(wiring.Component):
                 "layer": Out(descriptor_layout()),
                 "out_w": Out(10),
                 "pixels": Out(20),
-                "interval": Out(5),
+                "interval": Out(6),
                 "slot": Out(Slot),
                 "slot_last": Out(1),
                 "slot_first": Out(1),
@@ -83,12 +88,15 @@ class Sequencer(wiring.Component):
                 "slot_tap": Out(6),
                 "slot_parity": Out(1),
                 "slot_base": Out(a),
-                "slot_word": Out(r),
+                "slot_word": Out(r).array(rings),
                 "slot_table": Out(2),
-                "ready": In(count),
-                "tail": In(r),
-                "release_en": Out(1),
-                "release_count": Out(count),
+                "slot_ring": Out(2),
+                "slot_group": Out(2),
+                "slot_group_last": Out(1),
+                "ready": In(count).array(rings),
+                "tail": In(r).array(rings),
+                "release_en": Out(rings),
+                "release_count": Out(3),
                 "coords_setup": Out(1),
                 "coords_busy": In(1),
                 "layer_start": Out(1),
@@ -106,32 +114,39 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         cfg = self._config
-        p, g, a = cfg.lanes, cfg.requant_pixels, ceil_log2(cfg.ab_words)
+        p, g, a, rings = cfg.lanes, cfg.requant_pixels, ceil_log2(cfg.ab_words), cfg.groups
         d = self.layer
         m.submodules.check = check = DescriptorCheck(cfg)
         m.d.comb += check.layer.eq(d)
 
         flag = {
             n: Signal(name=f"flag_{n.lower()}")
-            for n in ("DEPTHWISE", "STRIDE2", "TABLE", "RESIDUAL", "POLYPHASE", "POOL")
+            for n in ("DEPTHWISE", "MAXIMUM", "STRIDE2", "TABLE", "RESIDUAL", "POLYPHASE", "POOL", "SCALE")
         }
         m.d.comb += [s.eq((d.flags & getattr(Flag, n)).any()) for n, s in flag.items()]
-        out_h = Signal(10)
-        m.d.comb += [
-            self.out_w.eq(Mux(flag["STRIDE2"], (d.in_w + 1) >> 1, d.in_w)),
-            out_h.eq(Mux(flag["STRIDE2"], (d.in_h + 1) >> 1, d.in_h)),
-        ]
+        own_block = flag["DEPTHWISE"] | flag["MAXIMUM"]
+        m.d.comb += self.out_w.eq(Mux(flag["STRIDE2"], (d.in_w + 1) >> 1, d.in_w))
         # A row end inside a write group costs the write-back unit a cycle more for each.
-        uneven = (self.out_w & (g - 1)) != 0
-        m.d.sync += self.interval.eq(Mux(flag["POLYPHASE"] & uneven, Mux(self.out_w >= g - 1, 2, g), 1))
-        spacing = Signal(10)
-        m.d.sync += [self.pixels.eq(self.out_w * out_h), spacing.eq((p // g) * self.interval - 1)]
+        uneven = (self.out_w & (g - 1)) != 0 if g & (g - 1) == 0 else 1
+        rows = g
+        for n in reversed(range(1, 5)):
+            if n + 1 < g:
+                rows = Mux(self.out_w >= -(-(g - 1) // n), n + 1, rows)
+        m.d.sync += self.interval.eq(Mux(flag["POLYPHASE"] & uneven, rows, 1))
+        spacing, drains = Signal(10), Signal(range(max(p // g, 4) + 1))
+        tile_pixels = Signal(range(p + 1))
+        m.d.comb += [
+            drains.eq(Mux(d.split == 2, 4, p // g)),
+            tile_pixels.eq(Mux(d.split == 0, p, Mux(d.split == 1, p // 2, p // 4))),
+        ]
+        m.d.sync += [self.pixels.eq(self.out_w * d.out_h[:10]), spacing.eq(drains * self.interval - 1)]
 
         ob, ib, tap, parity = Signal(16), Signal(16), Signal(6), Signal()
+        group = Signal(2)
         left = Signal(20)
-        word = Signal(range(cfg.db_words + 1))
-        tile, block, current, res_tile, res_block = (
-            Signal(a, name=n) for n in ("tile", "block", "current", "res_tile", "res_block")
+        word = Signal(range(cfg.ring_words + 1))
+        tile, block, current, res_tile, res_block, res_now, scale_at = (
+            Signal(a, name=n) for n in ("tile", "block", "current", "res_tile", "res_block", "res_now", "scale_at")
         )
         timer = Signal(10)
         outstanding = Signal(6)
@@ -139,20 +154,35 @@ class Sequencer(wiring.Component):
         io_left, settle = Signal(32), Signal(4)
         end = Signal(32)
 
+        # The set: how many output blocks it has beyond the first, and which rings hold their words.
+        blocks_left, most = Signal(16), Signal(2)
+        last_group, ring = Signal(2), Signal(2)
+        used = Signal(rings)
+        m.d.comb += [
+            blocks_left.eq(d.out_blocks - ob - 1),
+            most.eq((1 << d.split) - 1),
+            last_group.eq(Mux(blocks_left < most, blocks_left, most)),
+            ring.eq(ob & (rings - 1)),
+        ]
+        m.d.comb += [used[n].eq(((n - ring) & (rings - 1))[:2] <= last_group) for n in range(rings)]
+
         issue_tile = Signal()
         issue_pool = Signal()
         m.d.sync += outstanding.eq(outstanding + issue_tile + issue_pool - self.tile_done - self.pool_done)
         with m.If(timer != 0):
             m.d.sync += timer.eq(timer - 1)
 
-        present = word < self.ready
+        present = Signal()
+        m.d.comb += present.eq(Cat(*(~used[n] | (word < self.ready[n]) for n in range(rings))).all())
         last_tap = tap == check.taps - 1
         last_parity = ~(flag["DEPTHWISE"] & flag["STRIDE2"]) | parity
         last_ib = ib == d.in_blocks - 1
         last_step = last_tap & last_parity & last_ib
-        last_tile = left <= p
-        last_ob = ob == d.out_blocks - 1
+        last_tile = left <= tile_pixels
+        last_set = blocks_left <= most
         slot, step_last = Signal(Slot), Signal()
+        base = Signal(a)
+        m.d.comb += base.eq(current)
         m.d.sync += [
             self.slot.eq(slot),
             self.slot_last.eq(step_last),
@@ -161,33 +191,34 @@ class Sequencer(wiring.Component):
             self.slot_block_end.eq(last_tile),
             self.slot_tap.eq(tap),
             self.slot_parity.eq(parity),
-            self.slot_base.eq(Mux(slot == Slot.RESIDUAL, res_tile, current)),
-            self.slot_word.eq(self.tail + word),
+            self.slot_base.eq(base),
             self.slot_table.eq(table_word),
+            self.slot_ring.eq(ring),
+            self.slot_group.eq(group),
+            self.slot_group_last.eq(group == last_group),
         ]
+        m.d.sync += [self.slot_word[n].eq(self.tail[n] + word) for n in range(rings)]
 
         def end_tile():
-            """The tile's last slot is issued: on to the next tile, output block or layer."""
+            """The tile's last slot is issued: on to the next tile, set of output blocks or layer."""
             m.d.sync += [
                 ib.eq(0),
                 tap.eq(0),
                 parity.eq(0),
                 word.eq(1),
-                tile.eq(tile + p),
-                current.eq(tile + p),
-                res_tile.eq(res_tile + p),
-                left.eq(left - p),
+                group.eq(0),
+                tile.eq(tile + tile_pixels),
+                current.eq(tile + tile_pixels),
+                res_tile.eq(res_tile + tile_pixels),
+                res_now.eq(res_tile + tile_pixels),
+                left.eq(left - tile_pixels),
             ]
             with m.If(last_tile):
-                following = block + Mux(flag["DEPTHWISE"], d.in_stride, 0)
-                residual = res_block + d.res_stride
-                m.d.comb += [
-                    self.release_en.eq(1),
-                    self.release_count.eq(check.run_words + 1),
-                    issue_pool.eq(flag["POOL"]),
-                ]
+                following = block + Mux(own_block, d.in_stride, 0)
+                residual = res_block + (d.res_stride << d.split)
+                m.d.comb += issue_pool.eq(flag["POOL"])
                 m.d.sync += [
-                    ob.eq(ob + 1),
+                    ob.eq(ob + most + 1),
                     left.eq(self.pixels),
                     word.eq(0),
                     block.eq(following),
@@ -195,9 +226,10 @@ class Sequencer(wiring.Component):
                     current.eq(following),
                     res_block.eq(residual),
                     res_tile.eq(residual),
+                    res_now.eq(residual),
                 ]
                 m.next = "PARAMS"
-                with m.If(last_ob):
+                with m.If(last_set):
                     m.next = "DRAIN"
             with m.Else():
                 m.next = "STEP"
@@ -227,6 +259,7 @@ class Sequencer(wiring.Component):
                 with m.If(settle == 4):
                     m.d.sync += [
                         ob.eq(0),
+                        group.eq(0),
                         ib.eq(0),
                         tap.eq(0),
                         parity.eq(0),
@@ -237,6 +270,8 @@ class Sequencer(wiring.Component):
                         current.eq(d.in_base),
                         res_block.eq(d.res_base),
                         res_tile.eq(d.res_base),
+                        res_now.eq(d.res_base),
+                        scale_at.eq(d.scale_base),
                         table_word.eq(0),
                         table_wait.eq(0),
                         io_left.eq(d.length >> 3),
@@ -271,7 +306,7 @@ class Sequencer(wiring.Component):
                     m.d.comb += [self.release_en.eq(1), self.release_count.eq(4)]
                     m.d.sync += word.eq(0)
                     m.next = "PARAMS"
-                with m.Elif(present):
+                with m.Elif(word < self.ready[0]):
                     m.d.comb += slot.eq(Slot.TABLE)
                     m.d.sync += [word.eq(word + 1), table_word.eq(table_word + 1), table_wait.eq(8)]
                 with m.Else():
@@ -281,9 +316,17 @@ class Sequencer(wiring.Component):
                     fail(self.abort_code)
                 with m.Elif(present):
                     m.d.comb += slot.eq(Slot.PARAMS)
-                    m.d.sync += word.eq(1)
-                    m.next = "STEP"
+                    m.d.sync += group.eq(group + 1)
+                    with m.If(group == last_group):
+                        m.d.sync += [group.eq(0), word.eq(1)]
+                        m.next = "STEP"
+                        with m.If(flag["SCALE"]):
+                            m.next = "SCALE"
                 m.d.comb += self.stall.eq(Stall.WEIGHTS)
+            with m.State("SCALE"):
+                m.d.comb += [slot.eq(Slot.SCALE), base.eq(scale_at), self.stall.eq(Stall.ACTIVATIONS)]
+                m.d.sync += scale_at.eq(scale_at + 1)
+                m.next = "STEP"
             with m.State("STEP"):
                 with m.If(self.abort):
                     fail(self.abort_code)
@@ -301,7 +344,12 @@ class Sequencer(wiring.Component):
                     with m.If(~last_parity):
                         m.d.sync += parity.eq(1)
                     with m.Else():
-                        m.d.sync += [parity.eq(0), tap.eq(tap + 1), word.eq(word + 1)]
+                        m.d.sync += [parity.eq(0), tap.eq(tap + 1)]
+                        with m.If(last_tile):
+                            # The words move to the position instead; the last step also frees the parameter word.
+                            m.d.comb += [self.release_en.eq(used), self.release_count.eq(Mux(last_step, 2, 1))]
+                        with m.Else():
+                            m.d.sync += word.eq(word + 1)
                         with m.If(last_tap):
                             m.d.sync += [tap.eq(0), ib.eq(ib + 1), current.eq(current + d.in_stride)]
                     with m.If(last_step):
@@ -314,8 +362,10 @@ class Sequencer(wiring.Component):
                         with m.Else():
                             end_tile()
             with m.State("RESIDUAL"):
-                m.d.comb += [slot.eq(Slot.RESIDUAL), self.stall.eq(Stall.ACTIVATIONS)]
-                end_tile()
+                m.d.comb += [slot.eq(Slot.RESIDUAL), base.eq(res_now), self.stall.eq(Stall.ACTIVATIONS)]
+                m.d.sync += [group.eq(group + 1), res_now.eq(res_now + d.res_stride)]
+                with m.If(group == last_group):
+                    end_tile()
             with m.State("DRAIN"):
                 m.d.comb += self.stall.eq(Stall.WRITEBACK)
                 with m.If(self.abort):

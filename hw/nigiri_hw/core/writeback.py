@@ -1,7 +1,7 @@
 """Write-back: places requantised pixels in the activation buffer, and pools them."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
@@ -16,7 +16,8 @@ __all__ = ["WriteBack"]
 class WriteBack(wiring.Component):
     """Takes the groups of pixels that the requantiser drains, in order, and writes them.
 
-    Plain order: a group goes out in one cycle.  Polyphase order: one image row of the group a cycle, even and odd
+    Where the lanes work on several output blocks, a tile is one group for each of them, and each starts at the tile's
+    first pixel; groups of blocks beyond the last are dropped.  Plain order: a group goes out in one cycle.  Polyphase order: one image row of the group a cycle, even and odd
     columns to their planes at once.  Pooling sums the valid pixels of an output block, requantises the eight sums one
     after the other and writes one pixel word.
 
@@ -64,25 +65,37 @@ class WriteBack(wiring.Component):
         m.d.comb += pitch.eq((self.out_w + 1) >> 1)
 
         # Arrival: how many pixels of the group are inside the image.
-        left, groups = Signal(20), Signal(range(p // g + 1))
-        count = Signal(range(g + 1))
-        m.d.comb += count.eq(Mux(left >= g, g, left[: ceil_log2(g + 1)]))
-        last_group = groups == p // g - 1
+        several, quarter = Signal(), Signal()
+        m.d.comb += [several.eq(d.split != 0), quarter.eq(d.split == 2)]
+        left, groups = Signal(20), Signal(range(max(p // g, 4) + 1))
+        blocks_left = Signal(16)
+        size, count = Signal(range(g + 1)), Signal(range(g + 1))
+        inside = Signal(range(g + 1))
+        m.d.comb += [
+            size.eq(Mux(quarter, g // 2, g)),
+            inside.eq(Mux(left >= size, size, left[: ceil_log2(g + 1)])),
+            count.eq(Mux(several & (groups >= blocks_left), 0, inside)),
+        ]
+        last_group = groups == Mux(quarter, 3, p // g - 1)
         block_end = Signal()
-        m.d.comb += block_end.eq(self.valid & last_group & (left <= g))
+        m.d.comb += block_end.eq(self.valid & last_group & (left <= size))
         hold = Signal()
         hold_words = [Signal(64, name=f"hold{n}") for n in range(g)]
-        hold_count, hold_last, hold_end = Signal(range(g + 1)), Signal(), Signal()
+        hold_count, hold_first, hold_last, hold_end = Signal(range(g + 1)), Signal(), Signal(), Signal()
         with m.If(self.valid):
-            m.d.sync += [left.eq(left - count), groups.eq(Mux(last_group, 0, groups + 1))]
+            m.d.sync += groups.eq(Mux(last_group, 0, groups + 1))
+            with m.If(~several | last_group):
+                m.d.sync += left.eq(left - inside)
         with m.If(self.start):
-            m.d.sync += [left.eq(self.pixels), groups.eq(0)]
+            m.d.sync += [left.eq(self.pixels), groups.eq(0), blocks_left.eq(d.out_blocks)]
         with m.Elif(block_end):
-            m.d.sync += left.eq(self.pixels)
+            m.d.sync += [left.eq(self.pixels), blocks_left.eq(blocks_left - (1 << d.split))]
 
-        # Placement.
-        block, linear = Signal(a), Signal(a)
-        x, row_odd, row = Signal(10), Signal(), Signal(a)
+        # Placement: `at` is the next pixel of the group; `again` the tile's first pixel, `after` the one after its last.
+        state = data.StructLayout({"linear": a, "x": 10, "row_odd": 1, "row": a})
+        at, again, after, then = (Signal(state, name=n) for n in ("at", "again", "after", "then"))
+        x, row_odd, row = at.x, at.row_odd, at.row
+        block, block_first = Signal(a), Signal(a)
         here = Signal(range(g + 1))
         finished = Signal()
         to_end = self.out_w - x
@@ -90,6 +103,8 @@ class WriteBack(wiring.Component):
             here.eq(Mux(polyphase & (to_end < hold_count), to_end, hold_count)),
             finished.eq(hold & (here == hold_count)),
         ]
+        linear = Signal(a)
+        m.d.comb += linear.eq(block + at.linear)
         even, odd = Signal(a), Signal(a)
         plane_x = Signal()
         m.d.comb += plane_x.eq(x[0])
@@ -128,36 +143,41 @@ class WriteBack(wiring.Component):
             m.d.comb += [self.wr_start[0].eq(pool_addr), self.wr_count[0].eq(1), self.pool_done.eq(1)]
             m.d.sync += [pooled.eq(0), pool_addr.eq(pool_addr + 1)]
 
+        wraps = x + here == self.out_w
+        m.d.comb += [
+            then.linear.eq(at.linear + here),
+            then.x.eq(Mux(wraps, 0, x + here)),
+            then.row_odd.eq(row_odd ^ wraps),
+            then.row.eq(row + Mux(wraps & row_odd, pitch, 0)),
+        ]
         with m.If(hold):
-            m.d.sync += [linear.eq(linear + here), hold_count.eq(hold_count - here), hold.eq(~finished)]
+            m.d.sync += [hold_count.eq(hold_count - here), hold.eq(~finished), at.eq(then)]
             with m.If(polyphase):
                 # The rest of the group moves down; `here` is less than g only where a row or the image ends.
                 with m.Switch(here):
                     for n in range(1, g):
                         with m.Case(n):
                             m.d.sync += [hold_words[k].eq(hold_words[k + n]) for k in range(g - n)]
-                m.d.sync += x.eq(x + here)
-                with m.If(x + here == self.out_w):
-                    m.d.sync += [x.eq(0), row_odd.eq(~row_odd), row.eq(row + Mux(row_odd, pitch, 0))]
+            with m.If(finished & several):
+                m.d.sync += [at.eq(again), block.eq(block + d.out_stride)]
+                with m.If(hold_first):
+                    m.d.sync += after.eq(then)
+                with m.If(hold_last):
+                    m.d.sync += [at.eq(after), again.eq(after), block.eq(block_first)]
             with m.If(finished & hold_end):
-                m.d.sync += [
-                    block.eq(block + d.out_stride),
-                    linear.eq(block + d.out_stride),
-                    x.eq(0),
-                    row_odd.eq(0),
-                    row.eq(0),
-                ]
+                following = Mux(several, block_first + (d.out_stride << d.split), block + d.out_stride)
+                m.d.sync += [at.as_value().eq(0), again.as_value().eq(0), block.eq(following), block_first.eq(following)]
         m.d.comb += self.tile_done.eq(finished & hold_last)
         with m.If(self.valid):
             m.d.sync += [hold.eq(1), hold_count.eq(count), hold_last.eq(last_group), hold_end.eq(block_end)]
+            m.d.sync += hold_first.eq(groups == 0)
             m.d.sync += [hold_words[n].eq(self.group[n]) for n in range(g)]
         with m.If(self.start):
             m.d.sync += [
                 block.eq(d.out_base),
-                linear.eq(d.out_base),
-                x.eq(0),
-                row_odd.eq(0),
-                row.eq(0),
+                block_first.eq(d.out_base),
+                at.as_value().eq(0),
+                again.as_value().eq(0),
                 pool_addr.eq(d.pool_base),
             ]
 

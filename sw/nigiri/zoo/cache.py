@@ -95,5 +95,8 @@ def cached(name: str, seed: int = 0) -> Network:
         if layers is None:
             layers = calibrated(family, choice, seed)
             _write(path, layers)
+            for old in path.parent.glob(f"{family.name}-{n}-{seed}-*.npz"):
+                if old != path:                              # of another version of the code
+                    old.unlink(missing_ok=True)
         subnets[n] = choice, layers
     return assemble(family, subnets, seed)

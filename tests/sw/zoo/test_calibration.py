@@ -6,6 +6,7 @@ import pytest
 
 from nigiri import zoo
 from nigiri.compiler.graph import INPUT
+from nigiri.compiler.interpret import Interpreter
 from nigiri.compiler.pack import unpack_weights
 from nigiri.spec.arith import add_residual, clamp, requantise, scale_factor, shift_round
 from nigiri.zoo import cache
@@ -69,6 +70,15 @@ def test_propagation_is_the_arithmetic_of_the_specification(net, request):
                 p, total = layer.pool, int(tensors[layer.name][0, :, :, c].astype(int).sum())
                 v = clamp(shift_round((total + p.offset) * p.mult, p.shift) + p.zp)
                 assert v == tensors[f"{layer.name}.pool"][0, 0, 0, c], layer.name
+
+
+@pytest.mark.parametrize("net", ["mobilenet", "resnet"])
+def test_propagation_agrees_with_the_interpreter(net, request):
+    network = request.getfixturevalue(net)
+    subnet = network.subnets[0]
+    images = zoo.pictures(2, subnet.height, seed=4)
+    want, got = run(network, subnet.info.name, images), Interpreter(network, subnet.info.name).tensors(images)
+    assert [k for k in want if not np.array_equal(want[k], got[k])] == []
 
 
 def test_constants_fit_their_fields(mobilenet, resnet):
@@ -137,6 +147,10 @@ def test_cache(tmp_path, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setenv("NIGIRI_BUILD_DIR", str(tmp_path))
     monkeypatch.setitem(f.choices, "tiny", replace(f.choices["min"], side=32))
+    stale = file.with_name("ofa_mbv3_w10-tiny-0-00.npz")
+    file.rename(stale)
+    zoo.cached("ofa_mbv3_w10:tiny")
+    assert file.exists() and not stale.exists()                                 # of an older version of the code
     file.write_bytes(b"damaged")
     assert np.array_equal(zoo.cached("ofa_mbv3_w10:tiny").subnets[0].layers[0].bias, first.subnets[0].layers[0].bias)
 

@@ -6,8 +6,8 @@ bands are tried only around a layer that does not fit whole.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from math import inf
 
 from nigiri.compiler.allocate import place
@@ -23,23 +23,23 @@ __all__ = ["Plan", "make_plan", "peak", "scheduled"]
 
 CHAIN = 24
 """Most layers of a segment in bands."""
-BANDS = (*range(2, 13), 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 112)
-"""Numbers of bands that are tried, in this order; more bands need less buffer and more cycles."""
+BANDS = (2, 4, 7, 14, 28, 56, 112)
+"""Numbers of bands that are tried first; more bands need less buffer and more cycles."""
 MARGINS = (1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.72, 0.64)
 """Shares of the buffer that a plan may use by the sum of what is alive: buffers also have to lie side by side."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """segments in program order."""
+    """subnet: the SubNet with its layers in the order of the program.  segments: in that order."""
 
+    subnet: SubNet
     segments: tuple[Segment, ...]
 
 
-def scheduled(network: Network, subnet: SubNet, config: AcceleratorConfig, plan: Plan,
-              keep_all: bool = False) -> tuple[list[Step], int]:
+def scheduled(network: Network, config: AcceleratorConfig, plan: Plan, keep_all: bool = False) -> tuple[list[Step], int]:
     """The steps of a plan with their buffers placed, and the pixel words they need."""
-    schedule = Schedule(network, subnet, config, keep_all)
+    schedule = Schedule(network, plan.subnet, config, keep_all)
     steps = schedule.steps(plan.segments)
     return steps, place(schedule.live(steps), config.ab_words)
 
@@ -94,17 +94,36 @@ class _Chooser:
     def whole(self, n: int) -> tuple[float, int]:
         return self.judge(Segment(first=n, end=n + 1))
 
+    def floor(self, first: int, end: int) -> int:
+        """Pixel words that are alive all through a segment in bands, however many."""
+        s = self.schedule
+        names = set(s.crossing(end)) | {t for t in s.crossing(first) if t != INPUT or first}
+        final = self.subnet.layers[end - 1]
+        if final.residual and final.residual.source in names and s.last[final.residual.source] < end:
+            names.discard(final.residual.source)
+        return sum(s.forms.buffer(t).words for t in names)
+
     def banded(self, first: int, end: int, budget: float) -> tuple[float, Segment] | None:
-        """The fewest bands that fit `budget`."""
+        """The fewest bands that fit `budget`, nearly."""
         rows = self.schedule.forms.rows(self.subnet.layers[end - 1].name)
+        if self.floor(first, end) > budget:
+            return None
+        below = 1
         for bands in BANDS:
             if bands > rows:
                 return None
             segment = Segment(first=first, end=end, bands=bands)
-            cycles, need = self.judge(segment)
-            if need <= budget:
-                return cycles, segment
-        return None
+            if self.judge(segment)[1] <= budget:
+                break
+            below = bands
+        else:
+            return None
+        for fewer in range(below + 1, segment.bands):
+            trial = Segment(first=first, end=end, bands=fewer)
+            if self.judge(trial)[1] <= budget:
+                segment = trial
+                break
+        return self.judge(segment)[0], segment
 
     def choose(self, budget: float) -> list[Segment] | None:
         """The cheapest sequence of segments whose living tensors fit `budget` pixel words."""
@@ -131,6 +150,26 @@ class _Chooser:
         return None if best[count][0] == inf else _joined(best[count][1])
 
 
+    def plan(self) -> tuple[float, Plan] | None:
+        """(predicted cycles, plan): the cheapest that really fits."""
+        for margin in MARGINS:
+            segments = self.choose(margin * self.config.ab_words)
+            if segments is None:
+                return None
+            plan = Plan(subnet=self.subnet, segments=tuple(segments))
+            steps, need = scheduled(self.network, self.config, plan)
+            if need <= self.config.ab_words:
+                return cycles_of(self.network, steps, self.config, self.rate), plan
+        return None
+
+    def error(self) -> ActivationBufferError:
+        worst = max(range(len(self.subnet.layers)), key=lambda n: self.whole(n)[1])
+        return ActivationBufferError(
+            f"SubNet {self.subnet.info.name}, layer {self.subnet.layers[worst].name}: the tensors in use need "
+            f"{self.whole(worst)[1]} pixel words of activation buffer, configuration {self.config.name!r} has "
+            f"{self.config.ab_words}, and no bands of rows fit: choose a larger configuration")
+
+
 def _joined(segments: Sequence[Segment]) -> list[Segment]:
     """Neighbouring whole segments as one."""
     out: list[Segment] = []
@@ -142,6 +181,23 @@ def _joined(segments: Sequence[Segment]) -> list[Segment]:
     return out
 
 
+def orders(subnet: SubNet) -> Iterator[SubNet]:
+    """The SubNet as it is, and with every residual input computed just before it is added."""
+    yield subnet
+    by_name = {t: n for n, x in enumerate(subnet.layers) for t in (x.name, f"{x.name}.pool")}
+    done: dict[int, None] = {}
+    todo = [(len(subnet.layers) - 1, False)]
+    while todo:
+        n, ready = todo.pop()
+        if ready:
+            done[n] = None
+        elif n not in done:
+            todo.append((n, True))
+            todo += [(by_name[t], False) for t in reversed(subnet.layers[n].sources) if t != INPUT]
+    if len(done) == len(subnet.layers) and list(done) != sorted(done):
+        yield replace(subnet, layers=tuple(subnet.layers[n] for n in done))
+
+
 def make_plan(network: Network, subnet: SubNet, config: AcceleratorConfig) -> Plan:
     """The plan with the fewest predicted cycles of those that fit.
 
@@ -149,19 +205,18 @@ def make_plan(network: Network, subnet: SubNet, config: AcceleratorConfig) -> Pl
     ------
     ActivationBufferError: none fits; names the layer, the words it needs and the words there are.
     """
-    plan = Plan(segments=(Segment(first=0, end=len(subnet.layers)),))
-    if scheduled(network, subnet, config, plan)[1] <= config.ab_words:
-        return plan
-    chooser = _Chooser(network, subnet, config)
-    for margin in MARGINS:
-        segments = chooser.choose(margin * config.ab_words)
-        if segments is None:
-            break
-        plan = Plan(segments=tuple(segments))
-        if scheduled(network, subnet, config, plan)[1] <= config.ab_words:
+    best: tuple[float, Plan] | None = None
+    failed = []
+    for ordered in orders(subnet):
+        plan = Plan(subnet=ordered, segments=(Segment(first=0, end=len(ordered.layers)),))
+        if scheduled(network, config, plan)[1] <= config.ab_words:
             return plan
-    worst = max(range(len(subnet.layers)), key=lambda n: chooser.whole(n)[1])
-    raise ActivationBufferError(
-        f"SubNet {subnet.info.name}, layer {subnet.layers[worst].name}: the tensors in use need "
-        f"{chooser.whole(worst)[1]} pixel words of activation buffer, configuration {config.name!r} has "
-        f"{config.ab_words}, and no bands of rows fit: choose a larger configuration")
+        chooser = _Chooser(network, ordered, config)
+        found = chooser.plan()
+        if found is None:
+            failed.append(chooser)
+        elif best is None or found[0] < best[0]:
+            best = found
+    if best is None:
+        raise failed[0].error()
+    return best[1]

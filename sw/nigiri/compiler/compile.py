@@ -43,8 +43,8 @@ def _steps(network: Network, subnet: SubNet, config: AcceleratorConfig) -> tuple
     """Placed steps of the program and of its dump variant, which keeps results that only a pool reads if they fit."""
     check_rings(network, subnet, config)
     plan = make_plan(network, subnet, config)
-    steps, _ = scheduled(network, subnet, config, plan)
-    kept, need = scheduled(network, subnet, config, plan, keep_all=True)
+    steps, _ = scheduled(network, config, plan)
+    kept, need = scheduled(network, config, plan, keep_all=True)
     return steps, kept if need <= config.ab_words else steps
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from nigiri.compiler.graph import Layer, Network
 from nigiri.compiler.pack import pack_params
+from nigiri.compiler.passes import pool_pass
 
 __all__ = ["Constants", "collect"]
 
@@ -52,6 +53,8 @@ def collect(network: Network) -> Constants:
         for layer in subnet.layers:
             key = (subnet.info.name, layer.name)
             params[key] = pool.add(pack_params(layer.bias, layer.mult, layer.shift))
+            if extra := pool_pass(network, layer):
+                params[subnet.info.name, extra.name] = pool.add(pack_params(extra.bias, extra.mult, extra.shift))
             if layer.table is not None:
                 tables[key] = pool.add(table_words(layer))
     words = np.concatenate(pool.parts) if pool.parts else np.zeros((0, 64), np.uint8)

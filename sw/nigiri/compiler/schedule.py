@@ -14,6 +14,7 @@ from nigiri.compiler.bands import Rows, cut, even, map_rows, reach, union
 from nigiri.compiler.buffers import Buffer, Forms
 from nigiri.compiler.cost import split_of
 from nigiri.compiler.graph import INPUT, Layer, Network, SubNet
+from nigiri.compiler.passes import pool_pass
 from nigiri.spec.config import AcceleratorConfig
 
 __all__ = ["Compute", "Load", "Schedule", "Segment", "Step"]
@@ -100,6 +101,7 @@ class Schedule:
             self.last |= dict.fromkeys(layer.sources, n)
         self.last[subnet.output] = len(subnet.layers)
         self.whole: dict[str, Buffer] = {}
+        self._splits: dict[tuple[str, int], int] = {}
 
     # what a segment needs
 
@@ -113,11 +115,14 @@ class Schedule:
                 and self.last[INPUT] < segment.end)
 
     def bandable(self, segment: Segment) -> bool:
-        """Whether the layers can be computed in bands: no global pool among them, and gates are known before."""
-        inside = {self.layers[n].name for n in range(segment.first, segment.end)}
+        """Whether the layers can be computed in bands: gates are known before, and global pools are made afterwards."""
         for n in range(segment.first, segment.end):
             layer = self.layers[n]
-            if layer.pool or (layer.scale and layer.scale.source in inside):
+            if any(self.written[t] >= segment.first and t.endswith(".pool") for t in layer.sources):
+                return False
+            if layer.scale and self.written[layer.scale.source] >= segment.first:
+                return False
+            if layer.pool and (self.last.get(layer.name, 0) < segment.end or not pool_pass(self.network, layer)):
                 return False
         return self.layers[segment.end - 1].name in self.last
 
@@ -147,9 +152,20 @@ class Schedule:
         s = self.network.super_layer(layer)
         first, end = map_rows(s, layer, rows)
         pixels = (end - first) * -(-layer.width // s.step)
-        return Compute(layer=layer, rows=rows, split=split_of(s, layer, pixels, self.config), source=source, out=out,
+        if (layer.name, pixels) not in self._splits:
+            self._splits[layer.name, pixels] = split_of(s, layer, pixels, self.config)
+        at_once = rows == (0, self.forms.rows(layer.name))
+        return Compute(layer=layer, rows=rows, split=self._splits[layer.name, pixels], source=source, out=out,
                        residual=residual, gate=self._whole(layer.scale.source) if layer.scale else None,
-                       pooled=self._whole(f"{layer.name}.pool") if layer.pool else None)
+                       pooled=self._whole(f"{layer.name}.pool") if layer.pool and at_once else None)
+
+    def _pool(self, n: int) -> Iterator[Step]:
+        """The global pool of a layer that was computed in bands, as a pass over its whole result."""
+        layer = self.layers[n]
+        extra = pool_pass(self.network, layer)
+        if extra:
+            yield Compute(layer=extra, rows=(0, extra.height), split=0, source=self._whole(layer.name), out=None,
+                          pooled=self._whole(f"{layer.name}.pool"))
 
     # steps
 
@@ -243,6 +259,9 @@ class Schedule:
                 yield from pending
                 pending = []
         yield from pending
+        for n in range(segment.first, segment.end):
+            if self.layers[n].pool and len(bands) > 1:
+                yield from self._pool(n)
 
     def _ahead(self, segment: Segment) -> list[int]:
         """Layers that run one band ahead, because the last layer writes over the tensor that they read."""

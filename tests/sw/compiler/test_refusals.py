@@ -175,7 +175,7 @@ def test_live_tensors_do_not_overlap(toy, demo, config, keep_all):
         cases += [(demo.network, s) for s in random.Random(1).sample(demo.network.subnets, 3)]
     for network, subnet in cases:
         chosen = get_config(config)
-        steps, need = scheduled(network, subnet, chosen, make_plan(network, subnet, chosen), keep_all)
+        steps, need = scheduled(network, chosen, make_plan(network, subnet, chosen), keep_all)
         assert need <= chosen.ab_words
         placed = Schedule.live(steps)
         assert all(t.base % 8 == 0 and t.words % 8 == 0 and t.base >= 0 for t in placed)

@@ -79,7 +79,7 @@ def test_sound_descriptor(good):
     (CONV | {"out_h": 0}, "rows 0 and 0 more must be at least one and end by 1023"),
     (CONV | {"y_first": 1016}, "rows 1016 and 8 more must be at least one and end by 1023"),
     (CONV | {"y_first": 65535, "out_h": 65535}, "rows 65535 and 65535 more must be at least one and end by 1023"),
-    (CONV | {"split": 1}, "split 1 needs 2 of 1 groups and a dense layer without pool"),
+    (CONV | {"split": 1}, "split 1 needs 2 of 1 groups and a dense layer without pool or scale"),
     (CONV | {"in_w": 0}, "image 0 x 8 must be between 1 x 1 and 1023 x 1023"),
     (CONV | {"in_h": 1024}, "image 8 x 1024 must be between 1 x 1 and 1023 x 1023"),
     (CONV | {"out_blocks": 0}, "out_blocks 0 and in_blocks 2 must be at least 1 (depthwise, maximum: in_blocks 1)"),
@@ -103,16 +103,18 @@ def test_descriptor_problem(bad, message):
 
 @pytest.mark.parametrize("good", [
     CONV | {"split": 1}, CONV | {"split": 2}, CONV | {"split": 2, "out_blocks": 5}, CONV | {"in_blocks": 28},
-    CONV | {"split": 1, "flags": Flag.STRIDE2 | Flag.TABLE | Flag.RESIDUAL | Flag.DISCARD | Flag.SCALE}])
+    CONV | {"split": 1, "flags": Flag.STRIDE2 | Flag.TABLE | Flag.RESIDUAL | Flag.DISCARD}])
 def test_sound_descriptor_with_groups(good):
     assert descriptor.problem(descriptor.unpack(descriptor.pack(**good)), SMALL) is None
 
 
 @pytest.mark.parametrize(("bad", "message"), [
-    (CONV | {"split": 3}, "split 3 needs 8 of 4 groups and a dense layer without pool"),
-    (CONV | {"split": 1, "flags": Flag.POOL}, "split 1 needs 2 of 4 groups and a dense layer without pool"),
-    (DEPTHWISE | {"split": 1}, "split 1 needs 2 of 4 groups and a dense layer without pool"),
-    (MAXIMUM | {"split": 2}, "split 2 needs 4 of 4 groups and a dense layer without pool"),
+    (CONV | {"split": 3}, "split 3 needs 8 of 4 groups and a dense layer without pool or scale"),
+    (CONV | {"split": 1, "flags": Flag.POOL}, "split 1 needs 2 of 4 groups and a dense layer without pool or scale"),
+    (CONV | {"split": 1, "flags": Flag.SCALE},
+     "split 1 needs 2 of 4 groups and a dense layer without pool or scale"),
+    (DEPTHWISE | {"split": 1}, "split 1 needs 2 of 4 groups and a dense layer without pool or scale"),
+    (MAXIMUM | {"split": 2}, "split 2 needs 4 of 4 groups and a dense layer without pool or scale"),
     (CONV | {"in_blocks": 29}, "an output block of 262 words does not fit a dynamic buffer of 256"),
     (CONV | {"flags": Flag.POLYPHASE, "out_phase": 20}, "out_phase 20 must be 8 modulo 16"),
 ])

@@ -81,7 +81,7 @@ class _Generator:
         band = draw.band(source.h, stride, kernel // 2)
         ow, pixels = out_side(source.w, stride), band.rows * out_side(source.w, stride)
         ib = 1 if kind & _OWN else source.blocks
-        split = 0 if flags & (_OWN | Flag.POOL) else draw.pick(0, config.groups.bit_length() - 1)
+        split = 0 if flags & (_OWN | Flag.POOL | Flag.SCALE) else draw.pick(0, config.groups.bit_length() - 1)
         d: dict[str, int] = {
             "opcode": Opcode.CONV, "flags": flags, "kernel": kernel, "split": split, "in_w": source.w,
             "in_h": band.in_h, "out_h": band.rows, "y_first": band.y_first, "out_blocks": blocks, "in_blocks": ib,

@@ -82,7 +82,7 @@ FIELDS: tuple[Field, ...] = (
     Field("magic", 0, 8, 8, "0x4E"),
     Field("layer", 0, 16, 16, "SuperNet layer: entry of the residency table"),
     Field("kernel", 1, 8, 4, "kernel size: 1, 3, 5 or 7 (maximum: not 1)"),
-    Field("split", 1, 12, 2, "lanes work on 2**split output blocks at a time; dense layers without pool only"),
+    Field("split", 1, 12, 2, "lanes work on 2**split output blocks at a time; dense layers without pool or scale only"),
     Field("flags", 1, 16, 16, "1 depthwise, 2 stride 2, 4 table, 8 residual, 16 polyphase output, 32 pool, 64 discard, "
           "128 maximum, 256 scale"),
     Field("in_w", 2, 0, 16, "input width, pixels"),
@@ -163,9 +163,10 @@ def problem(d: dict[str, int], config: AcceleratorConfig) -> str | None:
         if d["out_blocks"] < 1 or d["in_blocks"] < 1 or ((depthwise or maximum) and d["in_blocks"] != 1):
             return (f"out_blocks {d['out_blocks']} and in_blocks {d['in_blocks']} must be at least 1 "
                     "(depthwise, maximum: in_blocks 1)")
-        if 1 << d["split"] > config.groups or (d["split"] and (depthwise or maximum or d["flags"] & Flag.POOL)):
+        alone = d["flags"] & (Flag.DEPTHWISE | Flag.MAXIMUM | Flag.POOL | Flag.SCALE)
+        if 1 << d["split"] > config.groups or (d["split"] and alone):
             return (f"split {d['split']} needs {1 << d['split']} of {config.groups} groups and a dense layer "
-                    "without pool")
+                    "without pool or scale")
         if 1 + d["in_blocks"] * taps(d) > config.ring_words:
             return (f"an output block of {1 + d['in_blocks'] * taps(d)} words does not fit a dynamic buffer of "
                     f"{config.ring_words}")

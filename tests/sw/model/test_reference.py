@@ -90,7 +90,7 @@ def test_shared_words(flags):
 
 @pytest.mark.parametrize("blocks", [1, 2, 3, 5])
 def test_split_changes_no_result(blocks):
-    flags = Flag.RESIDUAL | Flag.SCALE | Flag.POLYPHASE
+    flags = Flag.RESIDUAL | Flag.TABLE | Flag.POLYPHASE
     results = []
     for split in (0, 1, 2):
         image, program = one_layer(SMALL, np.random.default_rng(3), 5, 6, 3, 1, 2, blocks, flags, split=split)

@@ -16,15 +16,13 @@ from nigiri.compiler.cost import memory_rate
 from nigiri.compiler.errors import ActivationBufferError
 from nigiri.compiler.graph import INPUT, Network, SubNet
 from nigiri.compiler.predict import cycles_of
-from nigiri.compiler.schedule import Schedule, Segment, Step
+from nigiri.compiler.schedule import SAMPLE, Schedule, Segment, Step
 from nigiri.spec.config import AcceleratorConfig
 
 __all__ = ["Plan", "make_plan", "peak", "scheduled"]
 
 CHAIN = 24
 """Most layers of a segment in bands."""
-BANDS = (2, 4, 7, 14, 28, 56, 112)
-"""Numbers of bands that are tried first; more bands need less buffer and more cycles."""
 MARGINS = (1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.72, 0.64)
 """Shares of the buffer that a plan may use by the sum of what is alive: buffers also have to lie side by side."""
 
@@ -37,7 +35,8 @@ class Plan:
     segments: tuple[Segment, ...]
 
 
-def scheduled(network: Network, config: AcceleratorConfig, plan: Plan, keep_all: bool = False) -> tuple[list[Step], int]:
+def scheduled(network: Network, config: AcceleratorConfig, plan: Plan,
+              keep_all: bool = False) -> tuple[list[Step], int]:
     """The steps of a plan with their buffers placed, and the pixel words they need."""
     schedule = Schedule(network, plan.subnet, config, keep_all)
     steps = schedule.steps(plan.segments)
@@ -79,7 +78,7 @@ class _Chooser:
             s = self.schedule
             s.whole = {t: s.forms.buffer(t) for t in s.crossing(segment.first) if t != INPUT or segment.first}
             before = list(s.whole.values())
-            steps = s.segment(segment)
+            steps = s.segment(segment, sample=True)
             inside = s.live(steps)
             for b in before:
                 b.first, b.last = -1, max(b.last, 0)
@@ -87,9 +86,17 @@ class _Chooser:
                 if t in s.whole:
                     s.whole[t].last = len(steps)
             buffers = before + [b for b in inside if b.first >= 0]
-            cycles = cycles_of(self.network, steps, self.config, self.rate)
-            self.seen[segment] = cycles, peak(buffers, len(steps))
+            self.seen[segment] = self._cycles(segment, steps), peak(buffers, len(steps))
         return self.seen[segment]
+
+    def _cycles(self, segment: Segment, steps: list[Step]) -> float:
+        """Cycles of all bands, of which `steps` may have only some: those left out cost what the inner ones cost."""
+        numbers = {x.band for x in steps if x.band >= 0}
+        cost = cycles_of(self.network, steps, self.config, self.rate)
+        if len(numbers) < 2 * SAMPLE or max(numbers) + 1 == len(numbers):
+            return cost
+        inner = [x for x in steps if x.band in (SAMPLE - 1, max(numbers) - 1)]
+        return cost + (max(numbers) + 1 - len(numbers)) / 2 * cycles_of(self.network, inner, self.config, self.rate)
 
     def whole(self, n: int) -> tuple[float, int]:
         return self.judge(Segment(first=n, end=n + 1))
@@ -104,25 +111,20 @@ class _Chooser:
         return sum(s.forms.buffer(t).words for t in names)
 
     def banded(self, first: int, end: int, budget: float) -> tuple[float, Segment] | None:
-        """The fewest bands that fit `budget`, nearly."""
-        rows = self.schedule.forms.rows(self.subnet.layers[end - 1].name)
-        if self.floor(first, end) > budget:
+        """The fewest bands that fit `budget`."""
+        name = self.subnet.layers[end - 1].name
+        rows = self.schedule.forms.rows(name)
+        low, high = 1, -(-rows // 2) if name in self.schedule.forms.polyphase else rows
+
+        def fits(bands: int) -> bool:
+            return self.judge(Segment(first=first, end=end, bands=bands))[1] <= budget
+
+        if high < 2 or self.floor(first, end) > budget or not fits(high):
             return None
-        below = 1
-        for bands in BANDS:
-            if bands > rows:
-                return None
-            segment = Segment(first=first, end=end, bands=bands)
-            if self.judge(segment)[1] <= budget:
-                break
-            below = bands
-        else:
-            return None
-        for fewer in range(below + 1, segment.bands):
-            trial = Segment(first=first, end=end, bands=fewer)
-            if self.judge(trial)[1] <= budget:
-                segment = trial
-                break
+        while high - low > 1:
+            bands = min(low * 2, (low + high) // 2)
+            low, high = (low, bands) if fits(bands) else (bands, high)
+        segment = Segment(first=first, end=end, bands=high)
         return self.judge(segment)[0], segment
 
     def choose(self, budget: float) -> list[Segment] | None:

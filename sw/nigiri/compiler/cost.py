@@ -53,7 +53,8 @@ def split_of(s: SuperLayer, layer: Layer, pixels: int, config: AcceleratorConfig
     """The split with the fewest cycles for `pixels` output pixels; the smallest of equal ones."""
     if s.own_block or layer.pool or layer.scale:
         return 0
-    return min(range(config.groups.bit_length()), key=lambda split: (conv_cycles(s, layer, pixels, config, split), split))
+    return min(range(config.groups.bit_length()),
+               key=lambda split: (conv_cycles(s, layer, pixels, config, split), split))
 
 
 def fetch_bytes(s: SuperLayer, layer: Layer) -> int:

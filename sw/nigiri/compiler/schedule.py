@@ -17,7 +17,11 @@ from nigiri.compiler.graph import INPUT, Layer, Network, SubNet
 from nigiri.compiler.passes import pool_pass
 from nigiri.spec.config import AcceleratorConfig
 
-__all__ = ["Compute", "Load", "Schedule", "Segment", "Step"]
+__all__ = ["SAMPLE", "Compute", "Load", "Schedule", "Segment", "Step"]
+
+
+SAMPLE = 3
+"""Bands at each end that stand for all when a segment is judged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,7 @@ class Load:
 
     buffer: Buffer
     rows: Rows | None = None
+    band: int = -1
 
     @property
     def words(self) -> int:
@@ -52,7 +57,7 @@ class Load:
 
 @dataclass(kw_only=True, eq=False)
 class Compute:
-    """Rows of a layer's output.  out: None when only the pooled values are wanted."""
+    """Rows of a layer's output.  out: None when only the pooled values are wanted.  band: -1 when not in bands."""
 
     layer: Layer
     rows: Rows
@@ -62,6 +67,7 @@ class Compute:
     residual: Buffer | None = None
     gate: Buffer | None = None
     pooled: Buffer | None = None
+    band: int = -1
 
     @property
     def reads(self) -> tuple[Buffer, ...]:
@@ -177,10 +183,13 @@ class Schedule:
         self.live(out)
         return out
 
-    def segment(self, segment: Segment) -> list[Step]:
-        """The steps of one segment; tensors that exist before it are taken from `whole`."""
+    def segment(self, segment: Segment, sample: bool = False) -> list[Step]:
+        """The steps of one segment; tensors that exist before it are taken from `whole`.
+
+        sample: of many bands only the first, a few inner ones and the last, to judge the segment by.
+        """
         if segment.bands > 1:
-            return list(self._banded(segment))
+            return list(self._banded(segment, sample))
         out: list[Step] = []
         for n in range(segment.first, segment.end):
             layer = self.layers[n]
@@ -194,13 +203,16 @@ class Schedule:
             out.append(self._compute(n, (0, self.forms.rows(layer.name)), self._whole(layer.source), result, residual))
         return out
 
-    def _bands(self, segment: Segment) -> list[_Band]:
+    def _bands(self, segment: Segment, sample: bool) -> list[_Band]:
         """What every band computes: rows by layer, without those of whole tensors that earlier bands have."""
         final = segment.end - 1
         name = self.layers[final].name
         done: dict[int, int] = {}
         out = []
-        for number, rows in enumerate(cut(self.forms.rows(name), segment.bands, name in self.forms.polyphase)):
+        parts = list(enumerate(cut(self.forms.rows(name), segment.bands, name in self.forms.polyphase)))
+        skipped = parts[-SAMPLE - 1] if sample and len(parts) > 2 * SAMPLE else None
+        # The last band that is left out tells where the next one finds tensors that are kept.
+        for number, rows in [*parts[:SAMPLE], skipped, *parts[-SAMPLE:]] if skipped else parts:
             want: dict[int, Rows] = {final: rows}
             last_band = rows[1] == self.forms.rows(name)
             input_rows: Rows | None = None
@@ -228,15 +240,16 @@ class Schedule:
                         input_rows = union(input_rows, part)
                     elif self.written[tensor] >= segment.first:
                         want[self.written[tensor]] = union(want.get(self.written[tensor]), part)
-            out.append(_Band(number=number, want=want, input_rows=input_rows))
+            if skipped is None or number != skipped[0]:
+                out.append(_Band(number=number, want=want, input_rows=input_rows))
         return out
 
-    def _banded(self, segment: Segment) -> Iterator[Step]:
+    def _banded(self, segment: Segment, sample: bool = False) -> Iterator[Step]:
         final, streamed = segment.end - 1, self.streams_input(segment)
         if not streamed and any(INPUT in self.layers[n].sources for n in range(segment.first, segment.end)):
             if INPUT not in self.whole:
                 yield Load(buffer=self._whole(INPUT))
-        bands = self._bands(segment)
+        bands = self._bands(segment, sample)
         ahead = self._ahead(segment)
         pending: list[Step] = []
         for band in bands:
@@ -249,7 +262,7 @@ class Schedule:
                 rows = band.input_rows
                 lead = rows[0] * self.forms.shapes[INPUT][2] % 8
                 band.at[INPUT] = self.forms.buffer(INPUT, rows, band.number, lead)
-                yield Load(buffer=band.at[INPUT], rows=rows)
+                yield Load(buffer=band.at[INPUT], rows=rows, band=band.number)
             for n in range(segment.first, final):
                 if n in band.want and n not in early:
                     yield self._band_step(segment, band, n)
@@ -299,7 +312,9 @@ class Schedule:
                 self._over(n, out)
         else:
             out = band.at[layer.name] = self.forms.buffer(layer.name, rows, band.number)
-        return self._compute(n, rows, get(layer.source), out, get(layer.residual.source) if layer.residual else None)
+        step = self._compute(n, rows, get(layer.source), out, get(layer.residual.source) if layer.residual else None)
+        step.band = band.number
+        return step
 
     @staticmethod
     def live(steps: Sequence[Step]) -> list[Buffer]:

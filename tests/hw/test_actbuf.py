@@ -16,6 +16,8 @@ CONFIGS = {
     "4 lanes": small(lanes=4, requant_pixels=2),
     "4 lanes at once": small(lanes=4, requant_pixels=4),
     "8 lanes": small(lanes=8, requant_pixels=8),
+    "12 lanes, 3 words a group": small(lanes=12, requant_pixels=6, groups=2, ab_words=512),
+    "20 lanes, 5 words a group": small(lanes=20, requant_pixels=10, groups=2, ab_words=512),
 }
 
 

@@ -1,4 +1,4 @@
-"""The lane pair against plain integer arithmetic: both packings, dense and depthwise, extremes, gaps, timing."""
+"""Lane pairs and maximum lanes against plain arithmetic: packings, dense and depthwise, extremes, gaps, timing."""
 from __future__ import annotations
 
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from amaranth.hdl import Cat
 from hw_helpers import run, words_of
 
-from nigiri_hw.core.array import LATENCY, LanePair
+from nigiri_hw.core.array import LATENCY, LanePair, MaxLane
 
 PACKINGS = ((17, 4), (18, 8))
 
@@ -28,7 +28,7 @@ def sums_of(step: dict) -> np.ndarray:
     for lane in range(2):
         if step["depthwise"]:
             slots = np.where(step["valid"][lane][:, None], step["window"][lane:lane + 7], step["zp"])   # 7 x 8
-            out[lane] = (w[:, :7] * slots.T).sum(1) + w[:, 7] * step["dense"][lane, 7]
+            out[lane] = (w[:, :7] * slots.T).sum(1)
         else:
             out[lane] = w @ step["dense"][lane].astype(np.int64)
     return out
@@ -41,7 +41,9 @@ def packed(values) -> int:
 def drive(dut, ctx, step: dict) -> None:
     ctx.set(Cat(*dut.window), packed(step["window"]))
     ctx.set(Cat(*dut.dense), packed(step["dense"]))
-    ctx.set(Cat(*dut.weights), packed(step["weights"]))
+    # A depthwise word has seven columns; the datapath clears the eighth.
+    weights = step["weights"] * ([1] * 7 + [1 - step["depthwise"]])
+    ctx.set(Cat(*dut.weights), packed(weights))
     ctx.set(Cat(*dut.dw_valid), int("".join(map(str, step["valid"].ravel()[::-1])), 2))
     ctx.set(dut.depthwise, step["depthwise"])
     ctx.set(dut.zero_point, step["zp"] & 255)
@@ -131,3 +133,37 @@ def test_other_packings_are_refused(packing):
     message = f"^packing must be 17 bits and 4 terms or 18 bits and 8 terms, not {packing[0]} and {packing[1]}$"
     with pytest.raises(ValueError, match=message):
         LanePair(pack_shift=packing[0], pack_terms=packing[1])
+
+
+@pytest.mark.parametrize("gaps", [0, 0.4])
+@pytest.mark.parametrize("low, high", [(-128, 127), (-128, -120), (120, 127)])
+def test_maximum(gaps, low, high):
+    """`best` of a tile stands from two cycles after its last step until two cycles after the last of the next."""
+    rng, dut = np.random.default_rng([int(10 * gaps), high & 255]), MaxLane()
+    steps = []                                   # (pixel, first, last), None for a gap
+    for _ in range(30):
+        count = int(rng.choice([2, 3, 9, 25]))
+        for n in range(count):
+            steps += [None] * int(rng.geometric(1 - gaps) - 1)
+            steps.append((rng.integers(low, high + 1, 8), n == 0, n == count - 1))
+
+    async def testbench(ctx):
+        best, tile, standing = None, None, {}
+        for cycle in range(len(steps) + 2):
+            step = steps[cycle] if cycle < len(steps) else None
+            ctx.set(dut.en, int(step is not None))
+            # Between steps the inputs hold whatever other slots bring.
+            pixel, first, last = step or (rng.integers(-128, 128, 8), rng.integers(0, 2), rng.integers(0, 2))
+            ctx.set(dut.pixel, packed(pixel))
+            ctx.set(dut.first, int(first))
+            ctx.set(dut.last, int(last))
+            if step:
+                tile = pixel if first else np.maximum(tile, pixel)
+                if last:
+                    standing[cycle + 2] = packed(tile)
+            best = standing.get(cycle, best)
+            if best is not None:
+                assert ctx.get(dut.best) == best, f"cycle {cycle}"
+            await ctx.tick()
+        assert best == packed(tile)
+    run(dut, testbench)

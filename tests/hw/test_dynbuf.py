@@ -1,4 +1,4 @@
-"""The dynamic buffer: words arrive in any order, `ready` counts them without a gap, laps, release, clear."""
+"""A ring of the dynamic buffer: words come in any order, `ready` counts them without a gap, laps, release, clear."""
 from __future__ import annotations
 
 import random
@@ -6,9 +6,10 @@ import random
 import pytest
 from hw_helpers import put, run, small, take
 
-from nigiri_hw.core.dynbuf import DynamicBuffer
+from nigiri_hw.core.dynbuf import IN_FLIGHT, DynamicBuffer
 
-DEPTH = 64
+CONFIG = small(groups=2, db_words=128)
+DEPTH = CONFIG.ring_words
 
 
 class Ring:
@@ -16,8 +17,18 @@ class Ring:
 
     def __init__(self):
         self.head = self.tail = 0
+        self.releases: list[tuple[int, int]] = []   # (cycle, words)
         self.written: dict[int, int] = {}           # position -> cycle
         self.words: dict[int, list[int]] = {}
+
+    def release(self, cycle: int, count: int) -> None:
+        self.tail += count
+        self.releases.append((cycle, count))
+
+    def free(self, cycle: int) -> int:
+        """Slots that may be allocated: a released word keeps its slot until reads of it are over."""
+        reading = sum(count for when, count in self.releases if when + IN_FLIGHT >= cycle)
+        return DEPTH - (self.head - self.tail) - reading
 
     def ready(self, cycle: int) -> int:
         """Words without a gap from the tail that were written two cycles before `cycle` or earlier."""
@@ -51,14 +62,14 @@ async def write(ctx, dut, ring: Ring, position: int, cycle: int, dice: random.Ra
 @pytest.mark.parametrize("scatter", [1, 8, 64])
 def test_random_traffic(scatter):
     """Runs are allocated, written up to `scatter` words out of order, read and released; many laps, and a clear."""
-    dut, dice = DynamicBuffer(small()), random.Random(scatter)
+    dut, dice = DynamicBuffer(CONFIG), random.Random(scatter)
 
     async def testbench(ctx):
         await empty(ctx, dut)
         for _ in range(2):
             ring, missing, sure, gaps, read = Ring(), [], 0, dice.random() * 0.5, None
             for cycle in range(400):
-                free = DEPTH - (ring.head - ring.tail)
+                free = ring.free(cycle)
                 assert ctx.get(dut.free) == free and ctx.get(dut.head) == ring.head % (2 * DEPTH)
                 assert ctx.get(dut.tail) == ring.tail % DEPTH
                 ready = ctx.get(dut.ready)
@@ -82,7 +93,7 @@ def test_random_traffic(scatter):
                 if allocate:
                     missing += range(ring.head, ring.head + run_words)
                     ring.head += run_words
-                ring.tail += release
+                ring.release(cycle, release)
                 sure = max(0, ready - release)
                 await ctx.tick()
             assert ring.tail > 2 * DEPTH, "the test makes too few laps"
@@ -94,7 +105,7 @@ def test_random_traffic(scatter):
 
 def test_words_count_two_cycles_after_they_are_written():
     """In order and without a gap, one word a cycle, across several laps."""
-    dut, dice = DynamicBuffer(small()), random.Random(0)
+    dut, dice = DynamicBuffer(CONFIG), random.Random(0)
 
     async def testbench(ctx):
         await empty(ctx, dut)
@@ -117,7 +128,7 @@ def test_words_count_two_cycles_after_they_are_written():
 
 
 def test_a_missing_word_holds_everything_behind_it():
-    dut, dice = DynamicBuffer(small()), random.Random(0)
+    dut, dice = DynamicBuffer(CONFIG), random.Random(0)
 
     async def testbench(ctx):
         await empty(ctx, dut)
@@ -137,4 +148,43 @@ def test_a_missing_word_holds_everything_behind_it():
         ctx.set(dut.wr_en, 0)
         await ctx.tick().repeat(DEPTH)
         assert ctx.get(dut.ready) == DEPTH and ctx.get(dut.free) == 0
+    run(dut, testbench)
+
+
+@pytest.mark.parametrize("lag", [0, 1, IN_FLIGHT])
+def test_words_released_one_by_one(lag):
+    """Blocks pass through a full ring the way the sequencer uses it: a word is released with the slot that needs it
+    last, and read up to IN_FLIGHT cycles later, while the fetch unit takes every free slot at once."""
+    dut, dice = DynamicBuffer(CONFIG), random.Random(lag)
+
+    async def testbench(ctx):
+        await empty(ctx, dut)
+        ring, reads, checks, missing, most = Ring(), {}, {}, [], 0
+        for cycle in range(8 * DEPTH):
+            free = ring.free(cycle)
+            assert ctx.get(dut.free) == free
+            ctx.set(dut.alloc_en, int(free > 0))
+            ctx.set(dut.alloc_count, free)
+            missing += range(ring.head, ring.head + free)
+            ring.head += free
+            ctx.set(dut.wr_en, 0)
+            if missing:
+                await write(ctx, dut, ring, missing.pop(0), cycle, dice)
+            if cycle in checks:
+                assert take(ctx, dut.rd_data) == checks.pop(cycle), f"cycle {cycle}: a word under way was overwritten"
+            ready = ctx.get(dut.ready)
+            most = max(most, ready)
+            # A pause now and then, so that the ring is full as well as nearly empty.
+            release = ready > 0 and cycle % 150 > 80
+            if release:
+                reads[cycle + lag] = ring.tail
+                checks[cycle + lag + 1] = ring.words[ring.tail]
+                ring.release(cycle, 1)
+            if cycle in reads:
+                ctx.set(dut.rd_addr, reads.pop(cycle) % DEPTH)
+            ctx.set(dut.release_en, int(release))
+            ctx.set(dut.release_count, 1)
+            await ctx.tick()
+            assert ctx.get(dut.tail) == ring.tail % DEPTH
+        assert ring.tail > 2 * DEPTH and most == DEPTH
     run(dut, testbench)

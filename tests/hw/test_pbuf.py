@@ -27,8 +27,9 @@ def test_runs(puts, stalls):
     """Runs of 1 to 16 words come out in order; valid and data hold until they are taken; busy covers all of it."""
     dut, dice = PersistentBuffer(small(pb_words=WORDS)), random.Random(f"{puts} {stalls}")
     content = [[dice.getrandbits(64) for _ in range(8)] for _ in range(WORDS)]
-    runs = [(dice.randrange(WORDS - 16), dice.randrange(128), dice.randint(1, 16)) for _ in range(40)]
-    expected = [((pos + n) % 128, content[addr + n]) for addr, pos, count in runs for n in range(count)]
+    # Eight bits of place: six of the position, the lap, and the carry of a run that ends in the next lap.
+    runs = [(dice.randrange(WORDS - 16), dice.randrange(256), dice.randint(1, 16)) for _ in range(40)]
+    expected = [((pos + n) % 256, content[addr + n]) for addr, pos, count in runs for n in range(count)]
 
     async def testbench(ctx):
         await fill(ctx, dut, content)
@@ -38,7 +39,7 @@ def test_runs(puts, stalls):
             ctx.set(dut.run_valid, int(offer))
             if offer:
                 ctx.set(Cat(dut.run_addr, dut.run_pos, dut.run_count),
-                        waiting[0][0] | waiting[0][1] << 20 | waiting[0][2] << 27)
+                        waiting[0][0] | waiting[0][1] << 20 | waiting[0][2] << 28)
             ready = dice.random() >= stalls
             ctx.set(dut.out_ready, int(ready))
             if offer and ctx.get(dut.run_ready):

@@ -16,6 +16,10 @@ CONFIGS = {
     "2 at once": small(lanes=4, requant_pixels=2, ab_words=512),
     "4 at once": small(lanes=4, requant_pixels=4, ab_words=512),
     "8 at once": small(lanes=16, requant_pixels=8, ab_words=1024),
+    "6 at once": small(lanes=12, requant_pixels=6, groups=2, ab_words=512),
+    "4 groups": small(lanes=8, requant_pixels=4, groups=4, ab_words=1024),
+    "4 groups, 8 at once": small(lanes=16, requant_pixels=8, groups=4, ab_words=1024),
+    "2 groups": small(lanes=4, requant_pixels=2, groups=2, ab_words=512),
 }
 POOL = {"pool_mult": 40_000, "pool_shift": 17, "pool_zp": -3, "pool_offset": 77}
 
@@ -23,9 +27,9 @@ POOL = {"pool_mult": 40_000, "pool_shift": 17, "pool_zp": -3, "pool_offset": 77}
 def interval_of(config: AcceleratorConfig, width: int, flags: int) -> int:
     """Cycles from one group to the next, as the sequencer chooses them."""
     g = config.requant_pixels
-    if not flags & Flag.POLYPHASE or width % g == 0:
+    if not flags & Flag.POLYPHASE or (width % g == 0 and g & (g - 1) == 0):
         return 1
-    return 2 if width >= g - 1 else g
+    return next((n + 1 for n in range(1, 5) if n + 1 < g and width >= -(-(g - 1) // n)), g)
 
 
 def place(layer: dict, width: int, block: int, pixel: int) -> int:
@@ -69,11 +73,14 @@ class Watch:
 
 async def layer_run(ctx, dut, config, dice, layer: dict, width: int, height: int, blocks: int, slack: int = 0) -> None:
     """One layer at the tightest spacing plus up to `slack` cycles between tiles; checks everything that is written."""
-    p, g, flags = config.lanes, config.requant_pixels, layer["flags"]
+    flags, split = layer["flags"], layer.get("split", 0)
+    p = config.lanes >> split
+    g = min(p, config.requant_pixels)
+    drains = config.lanes // g
     pixels, interval = width * height, interval_of(config, width, flags)
-    spacing = p // g * interval
+    spacing = drains * interval
     data = [[dice.getrandbits(64) for _ in range(pixels)] for _ in range(blocks)]
-    ctx.set(dut.layer.as_value(), layer_bits(**layer))
+    ctx.set(dut.layer.as_value(), layer_bits(**layer, out_blocks=blocks))
     ctx.set(dut.out_w, width)
     ctx.set(dut.pixels, pixels)
     ctx.set(dut.start, 1)
@@ -81,21 +88,22 @@ async def layer_run(ctx, dut, config, dice, layer: dict, width: int, height: int
     ctx.set(dut.start, 0)
     await ctx.tick()
     watch, tiles = Watch(config), 0
-    for block in range(blocks):
+    for block in range(0, blocks, 1 << split):
         for first in range(0, pixels, p):
             tiles += 1
             last = first + p >= pixels
             pause = spacing
             if flags & Flag.POOL:
-                pause = max(spacing + 2, 21) if last else spacing + 2
+                pause = max(spacing + 1, 21) if last else spacing + 1
             pause += dice.randint(0, slack)
             for cycle in range(pause):
-                n = first + cycle // interval * g
+                drain = cycle // interval
+                ob, n = (block + drain, first) if split else (block, first + drain * g)
                 valid = cycle % interval == 0 and cycle < spacing
                 ctx.set(dut.valid, int(valid))
-                for k in range(g):
-                    inside = valid and n + k < pixels
-                    ctx.set(dut.group[k], data[block][n + k] if inside else dice.getrandbits(64))
+                for k in range(config.requant_pixels):
+                    inside = valid and k < g and n + k < pixels and ob < blocks
+                    ctx.set(dut.group[k], data[ob][n + k] if inside else dice.getrandbits(64))
                 watch.look(ctx, dut)
                 await ctx.tick()
     ctx.set(dut.valid, 0)
@@ -135,7 +143,7 @@ def shapes(config: AcceleratorConfig) -> list[tuple[int, int]]:
     return [(w, h) for w in widths for h in (1, 2, 3) if w * h <= 48] + [(1, 7), (7, 5)]
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", list(CONFIGS)[:6])
 @pytest.mark.parametrize("flags", [0, Flag.POLYPHASE], ids=["plain", "polyphase"])
 def test_placement(name, flags):
     """Layer after layer without a reset between them, so that nothing of one is left in the next."""
@@ -150,7 +158,26 @@ def test_placement(name, flags):
     run(dut, testbench)
 
 
-@pytest.mark.parametrize("name", ["1 at once", "2 at once", "8 at once"])
+@pytest.mark.parametrize("name, split", [("2 groups", 1), ("6 at once", 1), ("4 groups", 1), ("4 groups", 2),
+                                         ("4 groups, 8 at once", 2)])
+@pytest.mark.parametrize("flags", [0, Flag.POLYPHASE, Flag.DISCARD], ids=["plain", "polyphase", "discard"])
+def test_several_output_blocks(name, split, flags):
+    """Every block of a set lands in its own tensor, over maps narrower, wider and smaller than a group, and where the
+    last set lacks blocks; layers with one block at a time come between."""
+    config, dice = CONFIGS[name], random.Random(f"{name} {split} {flags}")
+    dut = WriteBack(config)
+
+    async def testbench(ctx):
+        most = 2 * (1 << split) + 1
+        for n, (width, height) in enumerate(shapes(config)):
+            layer = layer_of(config, dice, flags, width, height)
+            blocks = min((most, 1, 1 << split, most - 2, most - 1)[n % 5], config.ab_words // layer["out_stride"])
+            layer["split"] = 0 if n % 7 == 6 else split
+            await layer_run(ctx, dut, config, dice, layer, width, height, blocks, slack=dice.choice((0, 0, 2)))
+    run(dut, testbench, cycles=60_000)
+
+
+@pytest.mark.parametrize("name", ["1 at once", "2 at once", "6 at once", "8 at once"])
 @pytest.mark.parametrize("flags", [Flag.POOL, Flag.POOL | Flag.DISCARD, Flag.POOL | Flag.POLYPHASE, Flag.DISCARD])
 def test_pooling(name, flags):
     """The pooled word of each block appears beside, or instead of, the pixels; pixels past the image do not count."""

@@ -5,6 +5,7 @@ import typer
 
 from nigiri.cli.bench_network import bench_network
 from nigiri.cli.bench_speed import bench_speed
+from nigiri.cli.compile import compile_command
 from nigiri.cli.demo import demo
 from nigiri.cli.info import info
 from nigiri.cli.run import run
@@ -16,6 +17,7 @@ app = typer.Typer(help="Serve SuperNets on the Nigiri accelerator: simulated, go
                   no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 bench = typer.Typer(help="Measure.", no_args_is_help=True)
 
+app.command("compile")(compile_command)
 app.command()(demo)
 app.command()(info)
 app.command()(run)

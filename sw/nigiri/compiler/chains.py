@@ -19,7 +19,7 @@ from nigiri.compiler.predict import cycles_of
 from nigiri.compiler.schedule import SAMPLE, Schedule, Segment, Step
 from nigiri.spec.config import AcceleratorConfig
 
-__all__ = ["Plan", "make_plan", "peak", "scheduled"]
+__all__ = ["Plan", "make_plan", "orders", "peak", "scheduled", "whole_words"]
 
 CHAIN = 24
 """Most layers of a segment in bands."""
@@ -181,6 +181,11 @@ def _joined(segments: Sequence[Segment]) -> list[Segment]:
         else:
             out.append(s)
     return out
+
+
+def whole_words(network: Network, subnet: SubNet, config: AcceleratorConfig, n: int) -> int:
+    """Pixel words that are alive while layer `n` is computed as a whole."""
+    return _Chooser(network, subnet, config).whole(n)[1]
 
 
 def orders(subnet: SubNet) -> Iterator[SubNet]:

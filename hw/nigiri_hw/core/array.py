@@ -58,17 +58,22 @@ class LanePair(wiring.Component):
         shift, terms = self._shift, self._terms
         weights = [[Signal(signed(8), name=f"w_{o}_{i}") for i in range(8)] for o in range(8)]
         operand = [[[Signal(signed(8), name=f"a{p}_{o}_{i}") for i in range(8)] for o in range(8)] for p in range(2)]
-        for o in range(8):
-            for i in range(8):
-                m.d.sync += weights[o][i].eq(self.weights[o].word_select(i, 8))
+        # Two branches rather than a choice per operand: a simulator evaluates one of them.
+        with m.If(self.en):
+            for o in range(8):
+                m.d.sync += [weights[o][i].eq(self.weights[o].word_select(i, 8)) for i in range(8)]
+            with m.If(self.depthwise):
                 for p in range(2):
-                    dense = self.dense[p].word_select(i, 8)
-                    if i < 7:
-                        column = Mux(self.dw_valid[p][i], self.window[p + i].word_select(o, 8), self.zero_point)
-                        m.d.sync += operand[p][o][i].eq(Mux(self.depthwise, column, dense))
-                    else:
-                        m.d.sync += operand[p][o][i].eq(dense)
-        en = delay(m, self.en, LATENCY - 1, "en")
+                    for o in range(8):
+                        for i in range(7):
+                            pixel = self.window[p + i].word_select(o, 8)
+                            m.d.sync += operand[p][o][i].eq(Mux(self.dw_valid[p][i], pixel, self.zero_point))
+                        m.d.sync += operand[p][o][7].eq(0)
+            with m.Else():
+                for p in range(2):
+                    for o in range(8):
+                        m.d.sync += [operand[p][o][i].eq(self.dense[p].word_select(i, 8)) for i in range(8)]
+        en = [delay(m, self.en, n, f"en{n}_") for n in range(LATENCY)]
         first = delay(m, self.first, LATENCY - 1, "first")
         for o in range(8):
             fields = []
@@ -77,16 +82,19 @@ class LanePair(wiring.Component):
                 for i in range(g, g + terms):
                     product = Signal(signed(shift + 18), name=f"m_{o}_{i}")
                     packed = Cat(Const(0, shift), operand[0][o][i]).as_signed() + operand[1][o][i]
-                    m.d.sync += product.eq(packed * weights[o][i])
+                    with m.If(en[1]):
+                        m.d.sync += product.eq(packed * weights[o][i])
                     products.append(product)
                 total = Signal(signed(shift + 18), name=f"s_{o}_{g}")
-                m.d.sync += total.eq(tree_sum(products))
+                with m.If(en[2]):
+                    m.d.sync += total.eq(tree_sum(products))
                 fields.append((total[shift:].as_signed() + total[shift - 1], total[:shift].as_signed()))
             for p in range(2):
                 part = Signal(signed(20), name=f"p{p}_{o}")
-                m.d.sync += part.eq(tree_sum([f[p] for f in fields]))
+                with m.If(en[3]):
+                    m.d.sync += part.eq(tree_sum([f[p] for f in fields]))
                 acc = self.acc[8 * p + o]
-                with m.If(en):
+                with m.If(en[4]):
                     m.d.sync += acc.eq(Mux(first, 0, acc) + part)
         return m
 
@@ -114,8 +122,8 @@ class MaxLane(wiring.Component):
         with m.If(self.en):
             for c in range(8):
                 new, old = self.pixel.word_select(c, 8), running.word_select(c, 8)
-                with m.If(self.first | (new.as_signed() > old.as_signed())):
-                    m.d.sync += old.eq(new)
+                larger = self.first | (new.as_signed() > old.as_signed())
+                m.d.sync += old.eq(Mux(larger, new, old))
         with m.If(done):
             m.d.sync += self.best.eq(running)
         return m

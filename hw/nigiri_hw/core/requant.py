@@ -181,12 +181,17 @@ class Requantiser(wiring.Component):
         use_residual = Signal()
         m.d.sync += [use_table.eq((layer.flags & Flag.TABLE).any()), use_residual.eq(residual_on | scale_on)]
 
+        # Where the pixels that left are: lanes without one stand still.
+        stages = [leave]
+        for n in range(LATENCY):
+            stages.append(delay(m, stages[-1], 1, f"leave{n}"))
         for n in range(g):
             half = n + g // 2 if n < g // 2 else n
             residual = delay(m, Mux(upper, res[half], res[n]), FACTOR_AT, f"res{n}")
             for c in range(8):
                 m.submodules[f"lane_{n}_{c}"] = lane = RequantLane()
                 m.d.comb += [
+                    lane.en.eq(Cat(*stages[:LATENCY])),
                     lane.acc.eq(Mux(upper, tile[half][c], tile[n][c])),
                     lane.bias.eq(bias_0[c]),
                     lane.mult.eq(mult_1[c]),
@@ -210,5 +215,5 @@ class Requantiser(wiring.Component):
                     lane.act_max.eq(layer.act_max),
                     self.pixels[n].word_select(c, 8).eq(lane.value),
                 ]
-        m.d.comb += self.valid.eq(delay(m, leave, LATENCY, "leave"))
+        m.d.comb += self.valid.eq(stages[LATENCY])
         return m

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from nigiri_hw.lib.util import clamp8, delay, shift_round
+from nigiri_hw.lib.util import clamp8, shift_round
 
 __all__ = ["LATENCY", "RequantLane"]
 
@@ -18,12 +18,14 @@ class RequantLane(wiring.Component):
 
     Timing: one value a cycle.  `acc` and `bias` come at cycle 0, `mult` at 1, `half` and `shift` (of the channel) at 2,
     `residual` and `mult_y` at 6; the rest is stable while a layer runs.
+    `en` has a bit per stage: bit k says that a value is k cycles old; stages without one stand still.
     Resources: one 32 x 16 and two 9 x 16 multipliers, a LUT RAM of 256 bytes.
     """
 
     def __init__(self):
         super().__init__(
             {
+                "en": In(LATENCY),
                 "acc": In(signed(32)),
                 "bias": In(signed(32)),
                 "mult": In(16),
@@ -51,11 +53,16 @@ class RequantLane(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        en = self.en
         total, product = Signal(signed(32)), Signal(signed(49))
-        m.d.sync += [total.eq(self.acc + self.bias), product.eq(total * self.mult)]
-        rounded = shift_round(m, product, self.half, self.shift, "rq")
+        with m.If(en[0]):
+            m.d.sync += total.eq(self.acc + self.bias)
+        with m.If(en[1]):
+            m.d.sync += product.eq(total * self.mult)
+        rounded = shift_round(m, product, self.half, self.shift, "rq", en=en[2:4])
         code = Signal(signed(8))
-        m.d.sync += code.eq(clamp8(rounded + self.zp_out))
+        with m.If(en[4]):
+            m.d.sync += code.eq(clamp8(rounded + self.zp_out))
 
         m.submodules.table = table = Memory(shape=64, depth=32, init=[])
         read, write = table.read_port(domain="comb"), table.write_port()
@@ -66,18 +73,27 @@ class RequantLane(wiring.Component):
             read.addr.eq(code[3:8]),
         ]
         active = Signal(signed(8))
-        m.d.sync += active.eq(Mux(self.use_table, read.data.word_select(code[:3], 8), code))
+        with m.If(en[5]):
+            m.d.sync += active.eq(Mux(self.use_table, read.data.word_select(code[:3], 8), code))
 
         own, other, both = Signal(signed(26)), Signal(signed(26)), Signal(signed(27))
-        m.d.sync += [
-            own.eq((active - self.zp_y) * self.mult_y),
-            other.eq((self.residual - self.zp_res) * self.mult_r),
-            both.eq(own + other),
-        ]
-        summed = shift_round(m, both, self.res_half, self.res_shift, "rs")
-        plain = delay(m, active, 4, "plain")
-        final = Mux(self.use_residual, clamp8(summed + self.zp_sum), plain)
-        m.d.sync += self.value.eq(
-            Mux(final < self.act_min, self.act_min, Mux(final > self.act_max, self.act_max, final))
-        )
+        plain = [Signal(signed(8), name=f"plain{n}") for n in range(4)]
+        with m.If(en[6]):
+            m.d.sync += [
+                own.eq((active - self.zp_y) * self.mult_y),
+                other.eq((self.residual - self.zp_res) * self.mult_r),
+                plain[0].eq(active),
+            ]
+        with m.If(en[7]):
+            m.d.sync += [both.eq(own + other), plain[1].eq(plain[0])]
+        with m.If(en[8]):
+            m.d.sync += plain[2].eq(plain[1])
+        with m.If(en[9]):
+            m.d.sync += plain[3].eq(plain[2])
+        summed = shift_round(m, both, self.res_half, self.res_shift, "rs", en=en[8:10])
+        final = Mux(self.use_residual, clamp8(summed + self.zp_sum), plain[3])
+        with m.If(en[10]):
+            m.d.sync += self.value.eq(
+                Mux(final < self.act_min, self.act_min, Mux(final > self.act_max, self.act_max, final))
+            )
         return m

@@ -35,18 +35,18 @@ def half_of(shift) -> Value:
     return Cat(*bits[1:])
 
 
-def shift_round(m: Module, value, half, shift, name: str, bits: int = 12):
+def shift_round(m: Module, value, half, shift, name: str, bits: int = 12, en=(1, 1)):
     """round-half-up(value / 2**shift), two cycles later, saturated to `bits` bits (enough for a clamp to 8 bits after
-    adding a zero point).  `half` is `half_of(shift)`; `shift` is needed one cycle after `value` and is delayed here."""
+    adding a zero point).  `half` is `half_of(shift)`; `shift` is needed one cycle after `value` and is delayed here.
+    `en` enables the two stages."""
     biased = Signal(signed(64), name=f"{name}_biased")
     shift1 = Signal(6, name=f"{name}_shift")
     shifted = Signal(signed(64), name=f"{name}_shifted")
     out = Signal(signed(bits), name=f"{name}_rounded")
     top, low = 2 ** (bits - 1) - 1, -(2 ** (bits - 1))
     m.d.comb += shifted.eq(biased >> shift1)
-    m.d.sync += [
-        biased.eq(value + half),
-        shift1.eq(shift),
-        out.eq(Mux(shifted > top, top, Mux(shifted < low, low, shifted))),
-    ]
+    with m.If(en[0]):
+        m.d.sync += [biased.eq(value + half), shift1.eq(shift)]
+    with m.If(en[1]):
+        m.d.sync += out.eq(Mux(shifted > top, top, Mux(shifted < low, low, shifted)))
     return out

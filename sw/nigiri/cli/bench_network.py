@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from nigiri import bundle
+from nigiri import bundle, zoo
 from nigiri.cli.output import emit, say
 from nigiri.cli.target import Target, machine, open_device, open_target
 from nigiri.compiler import CompiledBundle
@@ -23,7 +23,7 @@ __all__ = ["bench_network"]
 
 
 def bench_network(
-        network: Annotated[str, typer.Argument(metavar="BUNDLE:SUBNET", help="For example demo:max.")],
+        network: Annotated[str, typer.Argument(metavar="NETWORK:SUBNET", help="For example demo:max or ofa_resnet50:A.")],
         config: Annotated[str, typer.Option(help="Configuration.")] = "pynq_z2",
         cache: Annotated[str, typer.Option(help="none, or best: the SubGraph that helps this SubNet most.")] = "none",
         memory: Annotated[str, typer.Option(help="Memory setting; the board's when left out.")] = "",
@@ -35,7 +35,7 @@ def bench_network(
     target = open_target(network)
     chosen, setting = machine(config, memory)
     say(f"compiling {target.subnet.name} for {chosen.name}, memory {setting.name}")
-    compiled = target.bundle.compiled(chosen)
+    compiled = target.compile(chosen)
     opened = open_device(device, chosen, setting)
     try:
         data = measure(target, compiled, chosen, setting, cache, Engine(opened, compiled))
@@ -51,8 +51,8 @@ def bench_network(
 def measure(target: Target, compiled: CompiledBundle, config: AcceleratorConfig, memory: MemorySetting, cache: str,
             engine: Engine) -> dict[str, Any]:
     """The measured part of the report."""
-    name, work = target.subnet.name, workload(compiled, target.bundle.subnets, memory)
-    image = test_image(compiled)
+    name, work = target.subnet.name, workload(compiled, target.subnets, memory)
+    image = test_image(compiled, name)
     row = next(s for s in work.subnets if s.name == name)
     forms = work.best_for(row) if cache == "best" else [Candidate("none", {})]
     results: list[tuple[Counters, Candidate, np.ndarray]] = []
@@ -75,12 +75,14 @@ def measure(target: Target, compiled: CompiledBundle, config: AcceleratorConfig,
         "mac_per_dram_byte": work.roofline.intensity, "bit_exact": exact}
 
 
-def test_image(compiled: CompiledBundle) -> np.ndarray:
-    """A shipped test image, or noise when the network takes another shape."""
-    shape = (compiled.input.height, compiled.input.width, compiled.input.channels)
-    if shape == (32, 32, 3):
+def test_image(compiled: CompiledBundle, subnet: str) -> np.ndarray:
+    """A shipped test image, or a synthetic picture when the network takes another shape."""
+    height, width, channels = compiled.images[subnet]
+    if (height, width, channels) == (32, 32, 3):
         return bundle.demo_images()[0][0]
-    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    if height == width and channels == 3:
+        return zoo.pictures(1, height)[0]
+    return np.random.default_rng(0).integers(0, 256, (height, width, channels), dtype=np.uint8)
 
 
 def bit_exact(engine: Engine, compiled: CompiledBundle, subnet: str, image: np.ndarray, cached: Candidate,

@@ -26,12 +26,12 @@ def bench_speed(
     """
     target = open_target(network)
     chosen, setting = machine(config, memory)
-    compiled = target.bundle.compiled(chosen)
+    compiled = target.compile(chosen)
     say(f"building the simulation of {chosen.name}")
     opened = open_device("rtl", chosen, setting)
     try:
         with Engine(opened, compiled) as engine:
-            image = test_image(compiled)
+            image = test_image(compiled, target.subnet.name)
             engine.infer(target.subnet.name, image)
             say(f"running {target.subnet.name} for {seconds:g} s")
             cycles, runs, start, cpu = 0, 0, time.perf_counter(), time.process_time()

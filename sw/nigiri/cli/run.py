@@ -22,7 +22,7 @@ def run(network: Annotated[str, typer.Argument(metavar="BUNDLE:SUBNET", help="Fo
     """Classify one image with one SubNet."""
     target = open_target(network)
     chosen, setting = machine(config, memory)
-    compiled = target.bundle.compiled(chosen)
+    compiled = target.compile(chosen)
     picture = read_image(image, compiled)
     say(f"{target.subnet.name} on {device} ({chosen.name}, {setting.name})")
     opened = open_device(device, chosen, setting)

@@ -16,14 +16,17 @@ __all__ = ["Roofline", "lean", "order"]
 
 @dataclass(frozen=True)
 class Roofline:
-    """The two rates that decide: pixels a cycle of the array, and DRAM bytes a cycle."""
+    """The rates that decide: pixels a cycle of the array, DRAM bytes a cycle, output blocks worked on at a time."""
 
     lanes: int
     bytes_per_cycle: float
+    groups: int = 1
 
     @classmethod
     def of(cls, config: AcceleratorConfig, memory: MemorySetting) -> Roofline:
-        return cls(lanes=config.lanes, bytes_per_cycle=memory.bytes_per_cycle(config))
+        # The DMA hands over one word a cycle, however fast the memory is.
+        rate = min(WORD, memory.bytes_per_cycle(config))
+        return cls(lanes=config.lanes, bytes_per_cycle=rate, groups=config.groups)
 
     @property
     def intensity(self) -> float:
@@ -34,7 +37,9 @@ class Roofline:
         """(compute, fetch) cycles of one output block of a layer of this shape; its parameter word is fetched too."""
         _, ib, taps = box
         steps = taps if layer.depthwise else ib * taps
-        return ceil(layer.pixels / self.lanes) * steps, WORD * (1 + steps) / self.bytes_per_cycle
+        splits = (1,) if layer.depthwise else tuple(g for g in (1, 2, 4) if g <= self.groups)
+        tiles = min(ceil(layer.pixels * g / self.lanes) / g for g in splits)
+        return tiles * steps, WORD * (1 + steps) / self.bytes_per_cycle
 
     def saved(self, layer: Layer, net: Box, cached: Box) -> float:
         """Cycles saved in one inference when `cached` of a layer with the box `net` is resident."""

@@ -11,7 +11,6 @@ from nigiri.spec.config import CONFIGS
 from nigiri.spec.descriptor import Flag, Opcode
 from nigiri_hw.core.check import LATENCY, DescriptorCheck
 
-
 ALONE = Flag.DEPTHWISE | Flag.MAXIMUM | Flag.POOL | Flag.SCALE
 """Flags of layers that `split` is not for."""
 

@@ -30,9 +30,8 @@ def even(rows: Rows, height: int) -> Rows:
     return rows[0] // 2 * 2, min(height, -(-rows[1] // 2) * 2)
 
 
-def cut(height: int, bands: int, pairs: bool) -> list[Rows]:
-    """`height` rows in at most `bands` bands of nearly equal size; with `pairs` each begins at an even row."""
-    unit = 2 if pairs else 1
+def cut(height: int, bands: int, unit: int = 1) -> list[Rows]:
+    """`height` rows in at most `bands` bands of nearly equal size that begin at multiples of `unit`."""
     units = -(-height // unit)
     bands = min(bands, units)
     ends = [min(height, unit * (units * (n + 1) // bands)) for n in range(bands)]

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import gcd
 
 from nigiri.compiler.graph import INPUT, Layer, Network, SubNet, blocks
 from nigiri.spec.config import AcceleratorConfig
@@ -73,10 +74,11 @@ class Buffer:
 
 
 class Forms:
-    """How the tensors of a SubNet lie in the activation buffer."""
+    """How the tensors of a SubNet lie in the activation buffer; those in `moved` are stored in memory and loaded."""
 
-    def __init__(self, network: Network, subnet: SubNet, config: AcceleratorConfig):
-        self.config = config
+    def __init__(self, network: Network, subnet: SubNet, config: AcceleratorConfig,
+                 moved: frozenset[str] = frozenset()):
+        self.config, self.moved = config, moved | {INPUT}
         self.shapes = {INPUT: network.input_shape(subnet)}
         self.polyphase: set[str] = set()
         self.averages: dict[str, Layer] = {}
@@ -94,6 +96,12 @@ class Forms:
         """Rows of the whole tensor."""
         return self.shapes[tensor][1]
 
+    def unit(self, tensor: str) -> int:
+        """Rows at whose multiples bands of a tensor may begin."""
+        if tensor in self.polyphase:
+            return 2
+        return ALIGN // gcd(ALIGN, self.shapes[tensor][2]) if tensor in self.moved else 1
+
     def buffer(self, tensor: str, rows: tuple[int, int] | None = None, band: int = 0, lead: int = 0) -> Buffer:
         """A buffer for `rows` (first, end) of a tensor, or for the whole of it; not placed yet."""
         channels, height, width = self.shapes[tensor]
@@ -107,7 +115,7 @@ class Forms:
         elif tensor in self.polyphase:
             phase = write_phase = phase_stride(self.config, end - first, width)
             stride = 4 * phase
-        elif tensor == INPUT or lead:
+        elif tensor in self.moved:
             stride = align(stride)
         return Buffer(name=f"{tensor}@{band}" if rows else tensor, channels=channels, height=height, width=width,
                       first_row=first, rows=end - first, stride=stride, phase=phase, write_phase=write_phase,

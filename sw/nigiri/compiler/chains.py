@@ -26,19 +26,28 @@ CHAIN = 24
 MARGINS = (1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.72, 0.64)
 """Shares of the buffer that a plan may use by the sum of what is alive: buffers also have to lie side by side."""
 
+WORTH = 0.05
+"""Share of its cycles that a SubNet may lose to bands before tensors in memory are tried instead."""
+PATIENCE = 3
+"""Tensors in memory that are tried without a gain before the search ends."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """subnet: the SubNet with its layers in the order of the program.  segments: in that order."""
+    """subnet: the SubNet with its layers in the order of the program.  segments: in that order.
+
+    spilled: tensors that are stored in memory when they are made and loaded where they are read.
+    """
 
     subnet: SubNet
     segments: tuple[Segment, ...]
+    spilled: frozenset[str] = frozenset()
 
 
 def scheduled(network: Network, config: AcceleratorConfig, plan: Plan,
               keep_all: bool = False) -> tuple[list[Step], int]:
     """The steps of a plan with their buffers placed, and the pixel words they need."""
-    schedule = Schedule(network, plan.subnet, config, keep_all)
+    schedule = Schedule(network, plan.subnet, config, keep_all, plan.spilled)
     steps = schedule.steps(plan.segments)
     return steps, place(schedule.live(steps), config.ab_words)
 
@@ -66,9 +75,11 @@ def peak(buffers: Sequence[Buffer], steps: int) -> int:
 
 
 class _Chooser:
-    def __init__(self, network: Network, subnet: SubNet, config: AcceleratorConfig):
-        self.network, self.subnet, self.config = network, subnet, config
-        self.schedule = Schedule(network, subnet, config)
+    def __init__(self, network: Network, subnet: SubNet, config: AcceleratorConfig,
+                 spilled: frozenset[str] = frozenset()):
+        self.network, self.subnet, self.config, self.spilled = network, subnet, config, spilled
+        self.schedule = Schedule(network, subnet, config, spilled=spilled)
+        self.stuck = 0
         self.rate = memory_rate(config)
         self.seen: dict[Segment, tuple[float, int]] = {}
 
@@ -114,7 +125,7 @@ class _Chooser:
         """The fewest bands that fit `budget`."""
         name = self.subnet.layers[end - 1].name
         rows = self.schedule.forms.rows(name)
-        low, high = 1, -(-rows // 2) if name in self.schedule.forms.polyphase else rows
+        low, high = 1, -(-rows // self.schedule.forms.unit(name))
 
         def fits(bands: int) -> bool:
             return self.judge(Segment(first=first, end=end, bands=bands))[1] <= budget
@@ -135,6 +146,7 @@ class _Chooser:
         for n in range(count):
             bound.append(bound[-1] + self.whole(n)[0])
         best: list[tuple[float, tuple[Segment, ...]]] = [(0.0, ())]
+        self.stuck = 0
         for end in range(1, count + 1):
             found: tuple[float, tuple[Segment, ...]] = (inf, ())
             if fits[end - 1] and best[end - 1][0] < inf:
@@ -143,12 +155,17 @@ class _Chooser:
                 if not self.schedule.bandable(Segment(first=first, end=end, bands=2)):
                     break
                 cheapest = best[first][0] + bound[end] - bound[first]
-                if all(fits[first:end]) or cheapest >= found[0] or (end - first == 1 and first):
+                alone = self.subnet.layers[first] if first and end - first == 1 else None
+                if all(fits[first:end]) or cheapest >= found[0]:
+                    continue
+                if alone and not self.spilled.intersection((alone.name, *alone.sources)):
                     continue
                 banded = self.banded(first, end, budget)
                 if banded and best[first][0] + banded[0] < found[0]:
                     found = best[first][0] + banded[0], (*best[first][1], banded[1])
             best.append(found)
+            if found[0] < inf:
+                self.stuck = end
         return None if best[count][0] == inf else _joined(best[count][1])
 
 
@@ -158,11 +175,30 @@ class _Chooser:
             segments = self.choose(margin * self.config.ab_words)
             if segments is None:
                 return None
-            plan = Plan(subnet=self.subnet, segments=tuple(segments))
+            plan = Plan(subnet=self.subnet, segments=tuple(segments), spilled=self.spilled)
             steps, need = scheduled(self.network, self.config, plan)
             if need <= self.config.ab_words:
                 return cycles_of(self.network, steps, self.config, self.rate), plan
         return None
+
+    def spill(self, first: int, end: int) -> _Chooser | None:
+        """With one more tensor in memory: the largest alive at layers `first` .. `end` - 1; None if none is left."""
+        s, near = self.schedule, set()
+        for n in range(first, min(end, len(self.subnet.layers))):
+            layer = self.subnet.layers[n]
+            near |= {*s.crossing(n), *s.crossing(n + 1), *layer.sources, layer.name}
+        near = {t for t in near if t in s.last and t not in (INPUT, self.subnet.output) and t not in self.spilled
+                and t not in s.forms.polyphase and t not in s.forms.averages and s.forms.rows(t) > 1}
+        if not near:
+            return None
+        most = max(sorted(near), key=lambda t: s.forms.buffer(t).words)
+        return _Chooser(self.network, self.subnet, self.config, self.spilled | {most})
+
+    def overhead(self, plan: Plan) -> tuple[float, Segment]:
+        """(cycles that bands cost more than whole layers, relative to these; the segment that has most of it)."""
+        ideal = [sum(self.whole(n)[0] for n in range(x.first, x.end)) for x in plan.segments]
+        extra = [self.judge(x)[0] - y if x.bands > 1 else 0.0 for x, y in zip(plan.segments, ideal, strict=True)]
+        return sum(extra) / sum(ideal), plan.segments[extra.index(max(extra))]
 
     def error(self) -> ActivationBufferError:
         worst = max(range(len(self.subnet.layers)), key=lambda n: self.whole(n)[1])
@@ -213,17 +249,23 @@ def make_plan(network: Network, subnet: SubNet, config: AcceleratorConfig) -> Pl
     ActivationBufferError: none fits; names the layer, the words it needs and the words there are.
     """
     best: tuple[float, Plan] | None = None
-    failed = []
+    failed: list[_Chooser] = []
     for ordered in orders(subnet):
         plan = Plan(subnet=ordered, segments=(Segment(first=0, end=len(ordered.layers)),))
         if scheduled(network, config, plan)[1] <= config.ab_words:
             return plan
-        chooser = _Chooser(network, ordered, config)
-        found = chooser.plan()
-        if found is None:
+        chooser: _Chooser | None = _Chooser(network, ordered, config)
+        vain = 0
+        while chooser and vain < PATIENCE:
             failed.append(chooser)
-        elif best is None or found[0] < best[0]:
-            best = found
+            found = chooser.plan()
+            if found is None:
+                chooser = chooser.spill(chooser.stuck, chooser.stuck + 1)
+                continue
+            vain = 0 if best is None or found[0] < best[0] else vain + 1
+            best = found if not vain else best
+            extra, worst = chooser.overhead(found[1])
+            chooser = chooser.spill(worst.first, worst.end) if extra > WORTH else None
     if best is None:
         raise failed[0].error()
     return best[1]

@@ -66,22 +66,24 @@ def compile_network(network: Network, config: AcceleratorConfig) -> CompiledBund
     first_program = weight_words + len(constants.words)
     steps = {s.info.name: _steps(network, s, config) for s in network.subnets}
 
-    def build(input_offset: int, output_offset: int, dump_offset: int) -> list[tuple[str, bool, Program]]:
+    def build(input_offset: int, output_offset: int, scratch_offset: int,
+              dump_offset: int) -> list[tuple[str, bool, Program]]:
         return [(s.info.name, dump,
                  emit(network, s, config, constants, steps[s.info.name][dump],
                       Areas(constants=weight_words, input=input_offset,
-                            results=dump_offset if dump else output_offset), dump=dump))
+                            results=dump_offset if dump else output_offset, scratch=scratch_offset), dump=dump))
                 for s in network.subnets for dump in (False, True)]
 
     # Lengths do not depend on the offsets: a first round measures, a second one writes.
-    draft = build(0, 0, 0)
+    draft = build(0, 0, 0, 0)
     input_offset = first_program + DESCRIPTOR_WORDS * sum(p.length for _, _, p in draft)
     inputs = {s.info.name: Forms(network, s, config).buffer(INPUT) for s in network.subnets}
     output_offset = input_offset + max(b.kept for b in inputs.values()) // ALIGN
     fill_offset = output_offset + max(p.words for _, dump, p in draft if not dump)
     fill_entries = 2 * len(network.layers)
-    dump_offset = fill_offset + fill_entries
-    final = build(input_offset, output_offset, dump_offset)
+    scratch_offset = fill_offset + fill_entries
+    dump_offset = scratch_offset + max(p.scratch for _, _, p in draft)
+    final = build(input_offset, output_offset, scratch_offset, dump_offset)
 
     programs: dict[str, tuple[int, int]] = {}
     dump_programs: dict[str, tuple[int, int]] = {}

@@ -9,7 +9,7 @@ from nigiri.compiler.buffers import ALIGN, Buffer, align
 from nigiri.compiler.constants import Constants
 from nigiri.compiler.errors import DynamicBufferError, GraphError
 from nigiri.compiler.graph import INPUT, Network, SubNet, blocks
-from nigiri.compiler.schedule import Compute, Load, Step
+from nigiri.compiler.schedule import Compute, Load, Step, Store
 from nigiri.spec import descriptor
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.descriptor import Flag, Opcode
@@ -19,11 +19,12 @@ __all__ = ["Areas", "Program", "Stored", "check_rings", "emit"]
 
 @dataclass(frozen=True, kw_only=True)
 class Areas:
-    """Where things lie in the window, in words: constants, the input, and what the program stores."""
+    """Where things lie in the window, in words: constants, the input, what the program stores, spilled tensors."""
 
     constants: int = 0
     input: int = 0
     results: int = 0
+    scratch: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +42,11 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """Encoded descriptors and the tensors they store."""
+    """Encoded descriptors, the tensors they store, and the words of the scratch area that they use."""
 
     raw: bytes
     stored: tuple[Stored, ...]
+    scratch: int = 0
 
     @property
     def length(self) -> int:
@@ -70,6 +72,8 @@ def check_rings(network: Network, subnet: SubNet, config: AcceleratorConfig) -> 
 class _Emitter:
     def __init__(self, network: Network, subnet: SubNet, constants: Constants, areas: Areas):
         self.network, self.subnet, self.constants, self.areas = network, subnet, constants, areas
+        self.homes: dict[str, int] = {}
+        self.scratch = 0
 
     def conv(self, step: Compute) -> dict[str, int]:
         layer, source, out = step.layer, step.source, step.out
@@ -107,16 +111,29 @@ class _Emitter:
                   "pool_zp": layer.pool.zp, "pool_offset": layer.pool.offset}
         return {**d, "flags": flags}
 
-    def load(self, step: Load) -> Iterator[dict[str, int]]:
-        b = step.buffer
+    def home(self, b: Buffer) -> int:
+        """Where a tensor lies in memory: the input, or a place of its own in the scratch area."""
+        if b.tensor == INPUT:
+            return self.areas.input
+        if b.tensor not in self.homes:
+            self.homes[b.tensor] = self.scratch
+            # As a whole, or as bands of rows of whole blocks, whichever is larger.
+            block = 4 * b.phase if b.phase else align(b.height * b.width)
+            self.scratch += align(blocks(b.channels) * block) // ALIGN
+        return self.areas.scratch + self.homes[b.tensor]
+
+    def move(self, step: Load | Store) -> Iterator[dict[str, int]]:
+        """A transfer between memory and activation buffer."""
+        b, home = step.buffer, self.home(step.buffer)
+        opcode, base = (Opcode.LOAD, "out_base") if isinstance(step, Load) else (Opcode.STORE, "in_base")
         if step.rows is None:
-            yield {"opcode": Opcode.LOAD, "out_base": b.base, "length": b.words, "mem_offset": self.areas.input}
+            yield {"opcode": opcode, base: b.base, "length": b.kept, "mem_offset": home}
             return
         # Rows are contiguous inside a block; the transfer begins and ends at whole memory words around them.
         block = align(b.height * b.width)
         for n in range(blocks(b.channels)):
-            yield {"opcode": Opcode.LOAD, "out_base": b.base + n * b.stride, "length": b.stride,
-                   "mem_offset": self.areas.input + (n * block + step.rows[0] * b.width - b.lead) // ALIGN}
+            yield {"opcode": opcode, base: b.base + n * b.stride, "length": b.stride,
+                   "mem_offset": home + (n * block + step.rows[0] * b.width - b.lead) // ALIGN}
 
 
 def emit(network: Network, subnet: SubNet, config: AcceleratorConfig, constants: Constants, steps: Sequence[Step],
@@ -133,8 +150,8 @@ def emit(network: Network, subnet: SubNet, config: AcceleratorConfig, constants:
     complete = {id(b): n for n, step in enumerate(steps) for b in step.writes}
     used = 0
     for n, step in enumerate(steps):
-        if isinstance(step, Load):
-            lines += emitter.load(step)
+        if not isinstance(step, Compute):
+            lines += emitter.move(step)
             continue
         lines.append(emitter.conv(step))
         for b in step.writes:
@@ -144,7 +161,7 @@ def emit(network: Network, subnet: SubNet, config: AcceleratorConfig, constants:
                 stored.append(Stored(buffer=b, layer=step.layer.weights, offset=used))
                 used += b.kept // ALIGN
     raw = [_encode(line, config, f"SubNet {subnet.info.name}, descriptor {n}") for n, line in enumerate(lines)]
-    return Program(raw=b"".join(raw), stored=tuple(stored))
+    return Program(raw=b"".join(raw), stored=tuple(stored), scratch=emitter.scratch)
 
 
 def _encode(line: dict[str, int], config: AcceleratorConfig, where: str) -> bytes:

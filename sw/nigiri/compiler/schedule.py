@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from nigiri.compiler.bands import Rows, cut, even, map_rows, reach, union
-from nigiri.compiler.buffers import Buffer, Forms
+from nigiri.compiler.buffers import ALIGN, Buffer, Forms
 from nigiri.compiler.cost import split_of
 from nigiri.compiler.graph import INPUT, Layer, Network, SubNet
 from nigiri.compiler.passes import pool_pass
 from nigiri.spec.config import AcceleratorConfig
 
-__all__ = ["SAMPLE", "Compute", "Load", "Schedule", "Segment", "Step"]
+__all__ = ["SAMPLE", "Compute", "Load", "Schedule", "Segment", "Step", "Store"]
 
 
 SAMPLE = 3
@@ -35,7 +35,7 @@ class Segment:
 
 @dataclass(kw_only=True, eq=False)
 class Load:
-    """Rows of the network's input; all of it when `rows` is None."""
+    """Rows of the network's input or of a tensor in memory; all of it when `rows` is None."""
 
     buffer: Buffer
     rows: Rows | None = None
@@ -53,6 +53,28 @@ class Load:
     @property
     def writes(self) -> tuple[Buffer, ...]:
         return (self.buffer,)
+
+
+@dataclass(kw_only=True, eq=False)
+class Store:
+    """Rows of a tensor that does not stay in the activation buffer; all of it when `rows` is None."""
+
+    buffer: Buffer
+    rows: Rows | None = None
+    band: int = -1
+
+    @property
+    def words(self) -> int:
+        """Pixel words that are moved."""
+        return self.buffer.kept
+
+    @property
+    def reads(self) -> tuple[Buffer, ...]:
+        return (self.buffer,)
+
+    @property
+    def writes(self) -> tuple[Buffer, ...]:
+        return ()
 
 
 @dataclass(kw_only=True, eq=False)
@@ -78,7 +100,7 @@ class Compute:
         return tuple(b for b in (self.out, self.pooled) if b)
 
 
-Step = Load | Compute
+Step = Load | Store | Compute
 
 
 @dataclass(kw_only=True, eq=False)
@@ -87,7 +109,7 @@ class _Band:
 
     number: int
     want: dict[int, Rows]
-    input_rows: Rows | None
+    loads: dict[str, Rows]
     at: dict[str, Buffer] = field(default_factory=dict)
 
 
@@ -95,11 +117,14 @@ class Schedule:
     """Makes the steps of one SubNet from a plan.
 
     keep_all: also results that nothing but a pool reads are written.
+    spilled: tensors that are stored in memory when they are made and loaded where they are read.
     """
 
-    def __init__(self, network: Network, subnet: SubNet, config: AcceleratorConfig, keep_all: bool = False):
+    def __init__(self, network: Network, subnet: SubNet, config: AcceleratorConfig, keep_all: bool = False,
+                 spilled: frozenset[str] = frozenset()):
         self.network, self.layers, self.config, self.keep_all = network, subnet.layers, config, keep_all
-        self.forms = Forms(network, subnet, config)
+        self.spilled = spilled
+        self.forms = Forms(network, subnet, config, spilled)
         self.written = {INPUT: -1}
         self.last: dict[str, int] = {}
         for n, layer in enumerate(subnet.layers):
@@ -112,13 +137,16 @@ class Schedule:
     # what a segment needs
 
     def crossing(self, n: int) -> list[str]:
-        """Tensors that are read by layer `n` or later and were there before it."""
-        return [t for t, last in self.last.items() if self.written[t] < n <= last]
+        """Tensors in the activation buffer that are read by layer `n` or later and were there before it."""
+        return [t for t, last in self.last.items() if self.written[t] < n <= last and t not in self.spilled]
 
-    def streams_input(self, segment: Segment) -> bool:
-        """Whether the input is loaded band by band: it is read in plain order by this segment only."""
-        return (segment.bands > 1 and INPUT not in self.forms.polyphase and INPUT not in self.whole
-                and self.last[INPUT] < segment.end)
+    def streamed(self, segment: Segment) -> set[str]:
+        """Tensors that a segment in bands loads band by band: in memory, and read in plain order."""
+        out = {t for n in range(segment.first, segment.end) for t in self.layers[n].sources
+               if t in self.spilled and self.written[t] < segment.first}
+        if INPUT not in self.forms.polyphase and INPUT not in self.whole and self.last[INPUT] < segment.end:
+            out.add(INPUT)
+        return out
 
     def bandable(self, segment: Segment) -> bool:
         """Whether the layers can be computed in bands: gates are known before, and global pools are made afterwards."""
@@ -129,6 +157,10 @@ class Schedule:
             if layer.scale and self.written[layer.scale.source] >= segment.first:
                 return False
             if layer.pool and (self.last.get(layer.name, 0) < segment.end or not pool_pass(self.network, layer)):
+                return False
+            if layer.name in self.spilled and n < segment.end - 1 and self.last[layer.name] >= segment.end:
+                return False
+            if any(t in self.spilled and t in self.forms.polyphase for t in (layer.name, *layer.sources)):
                 return False
         return self.layers[segment.end - 1].name in self.last
 
@@ -195,13 +227,21 @@ class Schedule:
             layer = self.layers[n]
             if INPUT in layer.sources and INPUT not in self.whole:
                 out.append(Load(buffer=self._whole(INPUT)))
+            local = {t: self.forms.buffer(t) for t in (*layer.sources, layer.name) if t in self.spilled}
+            out += [Load(buffer=b) for t, b in local.items() if t != layer.name]
             wanted = layer.name in self.last or self.keep_all
-            residual = self._whole(layer.residual.source) if layer.residual else None
-            result = self._whole(layer.name) if wanted else None
+            residual = self._in(local, layer.residual.source) if layer.residual else None
+            result = self._in(local, layer.name) if wanted else None
             if result:
                 self._over(n, result)
-            out.append(self._compute(n, (0, self.forms.rows(layer.name)), self._whole(layer.source), result, residual))
+            rows = (0, self.forms.rows(layer.name))
+            out.append(self._compute(n, rows, self._in(local, layer.source), result, residual))
+            if layer.name in local:
+                out.append(Store(buffer=local[layer.name]))
         return out
+
+    def _in(self, local: dict[str, Buffer], tensor: str) -> Buffer:
+        return local[tensor] if tensor in local else self._whole(tensor)
 
     def _bands(self, segment: Segment, sample: bool) -> list[_Band]:
         """What every band computes: rows by layer, without those of whole tensors that earlier bands have."""
@@ -209,13 +249,13 @@ class Schedule:
         name = self.layers[final].name
         done: dict[int, int] = {}
         out = []
-        parts = list(enumerate(cut(self.forms.rows(name), segment.bands, name in self.forms.polyphase)))
+        parts = list(enumerate(cut(self.forms.rows(name), segment.bands, self.forms.unit(name))))
         skipped = parts[-SAMPLE - 1] if sample and len(parts) > 2 * SAMPLE else None
         # The last band that is left out tells where the next one finds tensors that are kept.
         for number, rows in [*parts[:SAMPLE], skipped, *parts[-SAMPLE:]] if skipped else parts:
             want: dict[int, Rows] = {final: rows}
             last_band = rows[1] == self.forms.rows(name)
-            input_rows: Rows | None = None
+            loads: dict[str, Rows] = {}
             for n in range(final, segment.first - 1, -1):
                 layer = self.layers[n]
                 height = self.forms.rows(layer.name)
@@ -236,45 +276,58 @@ class Schedule:
                 if layer.residual:
                     needs.append((layer.residual.source, want[n]))
                 for tensor, part in needs:
-                    if tensor == INPUT:
-                        input_rows = union(input_rows, part)
+                    if tensor in self.forms.moved and self.written[tensor] < segment.first:
+                        loads[tensor] = union(loads.get(tensor), part)
                     elif self.written[tensor] >= segment.first:
                         want[self.written[tensor]] = union(want.get(self.written[tensor]), part)
             if skipped is None or number != skipped[0]:
-                out.append(_Band(number=number, want=want, input_rows=input_rows))
+                out.append(_Band(number=number, want=want, loads=loads))
         return out
 
     def _banded(self, segment: Segment, sample: bool = False) -> Iterator[Step]:
-        final, streamed = segment.end - 1, self.streams_input(segment)
-        if not streamed and any(INPUT in self.layers[n].sources for n in range(segment.first, segment.end)):
+        final, streamed = segment.end - 1, self.streamed(segment)
+        if INPUT not in streamed and any(INPUT in self.layers[n].sources for n in range(segment.first, segment.end)):
             if INPUT not in self.whole:
                 yield Load(buffer=self._whole(INPUT))
         bands = self._bands(segment, sample)
         ahead = self._ahead(segment)
+        replaces = self._replaces(segment) and self._safe(segment, bands, ahead)
         pending: list[Step] = []
         for band in bands:
-            early = [n for n in ahead if n in band.want]
+            early = [n for n in ahead if n in band.want and replaces]
             for n in early:
                 yield self._band_step(segment, band, n)
             yield from pending
             pending = []
-            if streamed and band.input_rows:
-                rows = band.input_rows
-                lead = rows[0] * self.forms.shapes[INPUT][2] % 8
-                band.at[INPUT] = self.forms.buffer(INPUT, rows, band.number, lead)
-                yield Load(buffer=band.at[INPUT], rows=rows, band=band.number)
+            for tensor, rows in band.loads.items():
+                if tensor in streamed:
+                    lead = rows[0] * self.forms.shapes[tensor][2] % ALIGN
+                    band.at[tensor] = self.forms.buffer(tensor, rows, band.number, lead)
+                    yield Load(buffer=band.at[tensor], rows=rows, band=band.number)
             for n in range(segment.first, final):
                 if n in band.want and n not in early:
                     yield self._band_step(segment, band, n)
+            last = self._band_step(segment, band, final, replaces)
             # Held back while the next band still has to read what this step overwrites.
-            pending = [self._band_step(segment, band, final)]
-            if not ahead:
+            pending = [last]
+            if last.out and self.layers[final].name in self.spilled:
+                pending.append(Store(buffer=last.out, rows=last.rows, band=band.number))
+            if not (ahead and replaces):
                 yield from pending
                 pending = []
         yield from pending
         for n in range(segment.first, segment.end):
             if self.layers[n].pool and len(bands) > 1:
                 yield from self._pool(n)
+
+    def _safe(self, segment: Segment, bands: list[_Band], ahead: list[int]) -> bool:
+        """Whether no band reads rows that the last layer wrote over two bands before."""
+        for before, band in zip(bands, bands[2:], strict=False):
+            for n in ahead:
+                rows = reach(self.network.super_layer(self.layers[n]), self.layers[n], band.want[n])
+                if rows[0] < before.want[segment.end - 1][1]:
+                    return False
+        return True
 
     def _ahead(self, segment: Segment) -> list[int]:
         """Layers that run one band ahead, because the last layer writes over the tensor that they read."""
@@ -292,27 +345,25 @@ class Schedule:
         if not layer.residual or layer.name in self.forms.polyphase or self.last[layer.residual.source] != final:
             return False
         source = layer.residual.source
-        if source == INPUT or self.written[source] >= segment.first or source == layer.source:
+        if source in (INPUT, layer.source) or self.written[source] >= segment.first:
+            return False
+        if {source, layer.name} & self.spilled:
             return False
         readers = [n for n in range(segment.first, final) if source in self.layers[n].sources]
         return all(set(self.layers[n].sources) == {source} and self.last[self.layers[n].name] < segment.end
                    for n in readers)
 
-    def _band_step(self, segment: Segment, band: _Band, n: int) -> Compute:
+    def _band_step(self, segment: Segment, band: _Band, n: int, replaces: bool = False) -> Compute:
         layer, rows = self.layers[n], band.want[n]
 
-        def get(tensor: str) -> Buffer:
-            if tensor in band.at:
-                return band.at[tensor]
-            return self._whole(tensor)
-
-        if self.last[layer.name] >= segment.end:
+        if self.last[layer.name] >= segment.end and layer.name not in self.spilled:
             out = self._whole(layer.name)
-            if n == segment.end - 1 and self._replaces(segment) and out.over is None:
+            if replaces and out.over is None:
                 self._over(n, out)
         else:
             out = band.at[layer.name] = self.forms.buffer(layer.name, rows, band.number)
-        step = self._compute(n, rows, get(layer.source), out, get(layer.residual.source) if layer.residual else None)
+        residual = self._in(band.at, layer.residual.source) if layer.residual else None
+        step = self._compute(n, rows, self._in(band.at, layer.source), out, residual)
         step.band = band.number
         return step
 

@@ -12,7 +12,8 @@ from nigiri.model.programs import execute, random_program
 from nigiri.runtime.driver import Driver
 from nigiri.spec import get_config
 
-PROGRAMS = 240
+PROGRAMS = {"tiny": 160, "small": 120}
+"""Programs for a machine of two lanes, and for one whose lanes work on up to four output blocks."""
 SETTINGS = (("ddr3_z2", 0.0), ("slow", 0.0), ("ideal", 0.0), ("ideal", 0.3))
 BATCH = 20
 
@@ -22,13 +23,13 @@ def byte_counters(counters) -> dict[str, int]:
 
 
 @pytest.mark.verilator
-@pytest.mark.parametrize("first", range(0, PROGRAMS, BATCH))
-def test_rtl_equals_golden(rtl, first):
-    config = get_config("tiny")
+@pytest.mark.parametrize(("name", "first"), [(n, first) for n in PROGRAMS for first in range(0, PROGRAMS[n], BATCH)])
+def test_rtl_equals_golden(rtl, name, first):
+    config = get_config(name)
     golden = Driver(GoldenDevice(config))
     for seed in range(first, first + BATCH):
         memory, stalls = SETTINGS[seed % len(SETTINGS)]
-        hardware = Driver(rtl("tiny", memory, stalls))
+        hardware = Driver(rtl(name, memory, stalls))
         program = random_program(np.random.default_rng(seed), config)
         where = f"seed {seed}, memory {memory}, stalls {stalls}: {program.description}"
         want, want_counters = execute(golden, program)
@@ -46,10 +47,11 @@ def test_rtl_equals_golden(rtl, first):
 
 
 @pytest.mark.verilator
-@pytest.mark.parametrize("seed", [5, 11, 17, 23])
-def test_residency_changes_no_result(rtl, seed):
-    program = random_program(np.random.default_rng(seed), get_config("tiny"))
-    hardware = Driver(rtl("tiny", "ddr3_z2"))
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("seed", [5, 17])
+def test_residency_changes_no_result(rtl, name, seed):
+    program = random_program(np.random.default_rng(seed), get_config(name))
+    hardware = Driver(rtl(name, "ddr3_z2"))
     with_cache, near = execute(hardware, program, resident=True)
     without, far = execute(hardware, program, resident=False)
     assert np.array_equal(with_cache, without)
@@ -58,12 +60,12 @@ def test_residency_changes_no_result(rtl, seed):
 
 
 @pytest.mark.verilator
-@pytest.mark.parametrize("memory", ["ddr3_z2", "ideal"])
-def test_programs_follow_each_other_without_reset(rtl, memory):
+@pytest.mark.parametrize(("name", "memory"), [("tiny", "ddr3_z2"), ("tiny", "ideal"), ("small", "ideal")])
+def test_programs_follow_each_other_without_reset(rtl, name, memory):
     """The next program's registers are written while the hardware still remembers the previous one."""
-    config = get_config("tiny")
+    config = get_config(name)
     programs = [random_program(np.random.default_rng(seed), config) for seed in range(300, 312)]
-    golden, hardware = Driver(GoldenDevice(config)), Driver(rtl("tiny", memory))
+    golden, hardware = Driver(GoldenDevice(config)), Driver(rtl(name, memory))
     window = max(p.image.size for p in programs)
     for driver in (golden, hardware):
         driver.reset()

@@ -1,0 +1,40 @@
+"""The rings of the dynamic buffer: when the places that a request needs are free again."""
+from __future__ import annotations
+
+from nigiri.cycles.timing import FREED
+
+__all__ = ["Ring"]
+
+
+class Ring:
+    """Words asked for and words given back, in order.
+
+    Attributes
+    ----------
+    asked, given: words so far.
+    """
+
+    def __init__(self, capacity: int):
+        self.capacity = capacity
+        self.asked = self.given = 0
+        self.gifts: list[tuple[int, float, float]] = []     # words given before, time of the first, cycles a word
+        self.at = 0
+
+    def room(self, count: int) -> float | None:
+        """First cycle in which `count` more words may be asked for; None while that is not decided."""
+        need = self.asked + count - self.capacity
+        if need <= 0:
+            return 0.0
+        if need > self.given:
+            return None
+        gifts = self.gifts
+        while self.at + 1 < len(gifts) and gifts[self.at + 1][0] < need:
+            self.at += 1
+        before, first, step = gifts[self.at]
+        return first + (need - before - 1) * step + FREED
+
+    def give(self, words: int, first: float, step: float = 1.0) -> None:
+        """`words` words are used up: the first in cycle `first`, each following one `step` cycles later."""
+        if words:
+            self.gifts.append((self.given, first, step))
+            self.given += words

@@ -106,10 +106,14 @@ def read(path: Path, version: int = VERSION) -> tuple[dict[str, Any], dict[str, 
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             raise BundleCorruptError(f"member {MANIFEST} of {path} does not say format {FORMAT!r}: "
                                      f"it is not a Nigiri bundle")
-        if manifest.get("version") != version:
-            raise BundleFormatError(f"{path} is in bundle format version {manifest.get('version')}, this software "
-                                    f"reads version {version}: export it again, or convert a bundle of version "
-                                    f"{VERSION - 1} with python -m nigiri.bundle.upgrade")
+        have = manifest.get("version")
+        if have != version and version != VERSION:
+            raise BundleFormatError(f"{path} is in bundle format version {have}, not {version}: there is nothing to "
+                                    f"upgrade")
+        if have != version:
+            raise BundleFormatError(f"{path} is in bundle format version {have}, this software reads version "
+                                    f"{version}: export it again, or convert a bundle of version {VERSION - 1} with "
+                                    f"python -m nigiri.bundle.upgrade")
         arrays = {}
         members = manifest.get("members")
         if not isinstance(members, dict) or not all(isinstance(m, dict) and "sha256" in m for m in members.values()):

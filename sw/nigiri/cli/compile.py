@@ -10,6 +10,7 @@ import typer
 from nigiri.cli.output import emit, say
 from nigiri.cli.target import machine, open_target
 from nigiri.compiler import Network, compile_network
+from nigiri.compiler.chains import Plan, make_plan
 from nigiri.compiler.explain import Explanation, explain
 from nigiri.spec import AcceleratorConfig, MemorySetting
 
@@ -45,18 +46,21 @@ def compile_command(
     chosen, setting = machine(config, memory)
     found = find_network(network)
     say(f"compiling {network} for {chosen.name}, memory {setting.name}")
-    data = facts(network, found, chosen, setting)
-    plans = [explain(found, s, chosen, setting) for s in found.subnets]
-    data["subnets"] = [_summary(p) for p in plans] if not why else [p.to_json() for p in plans]
+    found.check()
+    plans = {s.info.name: make_plan(found, s, chosen) for s in found.subnets}
+    data = facts(network, found, chosen, setting, plans)
+    explained = [explain(found, s, chosen, setting, plans[s.info.name]) for s in found.subnets]
+    data["subnets"] = [p.to_json() if why else _summary(p) for p in explained]
     if json:
         emit(data)
     else:
-        show(data, plans, why)
+        show(data, explained, why)
 
 
-def facts(name: str, network: Network, config: AcceleratorConfig, memory: MemorySetting) -> dict[str, Any]:
+def facts(name: str, network: Network, config: AcceleratorConfig, memory: MemorySetting,
+          plans: dict[str, Plan]) -> dict[str, Any]:
     """Sizes of what the compiler makes."""
-    compiled = compile_network(network, config)
+    compiled = compile_network(network, config, plans)
     return {"network": name, "config": config.name, "memory": memory.name, "clock_mhz": config.clock_mhz,
             "weight_bytes": 64 * compiled.weight_words, "image_bytes": int(compiled.image.nbytes),
             "window_bytes": 64 * compiled.window_words,

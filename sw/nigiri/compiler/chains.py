@@ -16,7 +16,7 @@ from nigiri.compiler.cost import memory_rate
 from nigiri.compiler.errors import ActivationBufferError
 from nigiri.compiler.graph import INPUT, Network, SubNet
 from nigiri.compiler.predict import cycles_of
-from nigiri.compiler.schedule import SAMPLE, Schedule, Segment, Step
+from nigiri.compiler.schedule import SAMPLE, Compute, Schedule, Segment, Step
 from nigiri.spec.config import AcceleratorConfig
 
 __all__ = ["Plan", "make_plan", "orders", "peak", "scheduled", "whole_words"]
@@ -176,9 +176,13 @@ class _Chooser:
             if segments is None:
                 return None
             plan = Plan(subnet=self.subnet, segments=tuple(segments), spilled=self.spilled)
+            # A tensor that came to lie inside a segment in bands is not moved.
             steps, need = scheduled(self.network, self.config, plan)
-            if need <= self.config.ab_words:
-                return cycles_of(self.network, steps, self.config, self.rate), plan
+            moved = {x.buffer.tensor for x in steps if not isinstance(x, Compute)}
+            for trial in (replace(plan, spilled=plan.spilled & moved), plan):
+                steps, need = scheduled(self.network, self.config, trial)
+                if need <= self.config.ab_words:
+                    return cycles_of(self.network, steps, self.config, self.rate), trial
         return None
 
     def spill(self, first: int, end: int) -> _Chooser | None:

@@ -1,10 +1,12 @@
 """Compiles a network for a configuration: lays out the window and emits every program."""
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from nigiri.compiler.buffers import ALIGN, Buffer, Forms
-from nigiri.compiler.chains import make_plan, scheduled
+from nigiri.compiler.chains import Plan, make_plan, scheduled
 from nigiri.compiler.compiled import CompiledBundle, DumpTensor, LayerInfo
 from nigiri.compiler.constants import collect
 from nigiri.compiler.emit import Areas, Program, check_rings, emit
@@ -39,17 +41,21 @@ def _described(buffer: Buffer, layer: int, offset: int) -> DumpTensor:
                       lead=buffer.lead)
 
 
-def _steps(network: Network, subnet: SubNet, config: AcceleratorConfig) -> tuple[list[Step], list[Step]]:
+def _steps(network: Network, subnet: SubNet, config: AcceleratorConfig,
+           plan: Plan | None) -> tuple[list[Step], list[Step]]:
     """Placed steps of the program and of its dump variant, which keeps results that only a pool reads if they fit."""
     check_rings(network, subnet, config)
-    plan = make_plan(network, subnet, config)
+    plan = plan or make_plan(network, subnet, config)
     steps, _ = scheduled(network, config, plan)
     kept, need = scheduled(network, config, plan, keep_all=True)
     return steps, kept if need <= config.ab_words else steps
 
 
-def compile_network(network: Network, config: AcceleratorConfig) -> CompiledBundle:
+def compile_network(network: Network, config: AcceleratorConfig,
+                    plans: Mapping[str, Plan] | None = None) -> CompiledBundle:
     """Everything a device of `config` needs to run any SubNet of `network`.
+
+    plans: by SubNet, those of :func:`nigiri.compiler.chains.make_plan` where they are known already.
 
     Raises
     ------
@@ -64,7 +70,7 @@ def compile_network(network: Network, config: AcceleratorConfig) -> CompiledBund
     constants = collect(network)
     weight_words = len(network.weights)
     first_program = weight_words + len(constants.words)
-    steps = {s.info.name: _steps(network, s, config) for s in network.subnets}
+    steps = {s.info.name: _steps(network, s, config, (plans or {}).get(s.info.name)) for s in network.subnets}
 
     def build(input_offset: int, output_offset: int, scratch_offset: int,
               dump_offset: int) -> list[tuple[str, bool, Program]]:

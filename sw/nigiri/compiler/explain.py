@@ -91,16 +91,18 @@ def _row(network: Network, config: AcceleratorConfig, rate: float, name: str, st
                     weight_bytes=total.weight_bytes, act_bytes=total.act_bytes, bound=bound, why=why)
 
 
-def explain(network: Network, subnet: SubNet, config: AcceleratorConfig,
-            memory: MemorySetting | None = None) -> Explanation:
+def explain(network: Network, subnet: SubNet, config: AcceleratorConfig, memory: MemorySetting | None = None,
+            plan: Plan | None = None) -> Explanation:
     """The plan of a SubNet with predicted cycles; `memory`: instead of that of the configuration's board.
+
+    plan: that of :func:`nigiri.compiler.chains.make_plan` where it is known already.
 
     Raises
     ------
     DynamicBufferError, ActivationBufferError: the SubNet does not fit `config`.
     """
     check_rings(network, subnet, config)
-    plan = make_plan(network, subnet, config)
+    plan = plan or make_plan(network, subnet, config)
     steps, need = scheduled(network, config, plan)
     rate = memory_rate(config, memory)
     segment_of = {plan.subnet.layers[n].name: (segment, n) for segment in plan.segments
@@ -113,7 +115,9 @@ def explain(network: Network, subnet: SubNet, config: AcceleratorConfig,
     for (_, name), parts in rows.items():
         first = parts[0]
         if not isinstance(first, Compute):
-            why = "whole" if len(parts) == 1 else "in bands of rows"
+            why = "whole" if first.rows is None else "in bands of rows"
+            if name in plan.spilled:
+                why += ": kept in memory, where it costs less than in the activation buffer"
         elif name in segment_of:
             why = _reason(network, plan, config, *segment_of[name], first)
         else:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nigiri import bundle
-from nigiri.bundle import archive, codec
+from nigiri.bundle import archive, codec, upgrade
 from nigiri.bundle.errors import (
     BundleChecksumError,
     BundleConfigError,
@@ -24,6 +24,7 @@ from nigiri.bundle.errors import (
 from nigiri.compiler.compile import compile_network
 from nigiri.compiler.compiled import CompiledBundle
 from nigiri.compiler.toy import toy_network
+from nigiri.compiler.toy_image import toy_image_network
 from nigiri.spec import CONFIGS, get_config
 
 AREAS = (*codec.AREAS, "inputs", "images", "fold", "outputs", "dumps", "layers", "input_zp", "classes", "network")
@@ -67,6 +68,49 @@ def test_round_trip(path):
     assert same(loaded.compiled(), compile_network(network, get_config("tiny")))
     for config in CONFIGS.values():
         assert same(loaded.compiled(config), compile_network(network, config))
+
+
+def test_round_trip_of_every_operator(tmp_path):
+    network, config = toy_image_network(0), replace(get_config("tiny"), name="wide", layers=32, db_words=1024)
+    bundle.save(tmp_path / "x.nigiri", network, config)
+    loaded = bundle.load(tmp_path / "x.nigiri")
+    assert same(loaded.compiled(config, recompile=False), compile_network(network, config))
+    assert loaded.network.fold == network.fold and loaded.network.layers == network.layers
+    assert loaded.network.image_side(loaded.network.subnets[0]) == (13, 10)
+
+
+def old_format(path):
+    """Make a bundle look as format 1 wrote it: no fields of format 2, programs of another interface."""
+    def change(m):
+        m["version"] = 1
+        del m["network"]["fold"], m["compiled"]["inputs"]
+        m["config"]["digest"] = 7
+        for s in m["network"]["subnets"]:
+            del s["height"], s["width"]
+        for s in m["network"]["layers"]:
+            del s["maximum"], s["shared"]
+    manifest(path, change)
+
+
+def test_upgrade(path, tmp_path, capsys):
+    before = path.read_bytes()
+    old_format(path)
+    with pytest.raises(BundleFormatError, match=r"version 1, this software reads version 2"):
+        bundle.load(path)
+    assert upgrade.main([str(path), str(tmp_path / "new.nigiri")]) == 0
+    assert (tmp_path / "new.nigiri").read_bytes() == before
+    assert upgrade.main([str(tmp_path / "new.nigiri"), str(tmp_path / "again.nigiri")]) == 2
+    assert "new.nigiri is in bundle format version 2, not 1: there is nothing to upgrade" in capsys.readouterr().err
+    assert upgrade.main(["one"]) == 2
+    assert capsys.readouterr().err == "usage: python -m nigiri.bundle.upgrade OLD NEW\n"
+
+
+def test_upgrade_of_an_unsound_bundle(path, tmp_path):
+    old_format(path)
+    manifest(path, lambda m: m["network"].pop("layers"))
+    with pytest.raises(BundleCorruptError, match=r"^.*toy\.nigiri does not describe a sound network \('layers'\): "
+                                                 r"export the bundle again$"):
+        upgrade.upgrade(path, tmp_path / "new.nigiri")
 
 
 def test_equal_contents_make_equal_files(path, tmp_path):
@@ -201,8 +245,8 @@ def test_unsound_network(path, change, message):
 
 def test_unsound_programs(path):
     manifest(path, lambda m: m["compiled"].pop("inputs"))
-    with pytest.raises(BundleCorruptError, match=r"^the bundle's programs are not sound \('inputs'\): export the bundle "
-                       "again$"):
+    with pytest.raises(BundleCorruptError, match=r"^the bundle's programs are not sound \('inputs'\): export the "
+                       "bundle again$"):
         bundle.load(path).compiled()
 
 

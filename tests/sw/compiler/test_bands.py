@@ -16,7 +16,7 @@ from nigiri.compiler.graph import Fold
 from nigiri.compiler.interpret import Interpreter
 from nigiri.compiler.pack import unpack_weights
 from nigiri.compiler.passes import identity_layer
-from nigiri.compiler.schedule import Schedule
+from nigiri.compiler.schedule import Load, Schedule, Segment, Store
 from nigiri.compiler.toy import toy_network
 from nigiri.compiler.toy_image import toy_image_network
 from nigiri.model import GoldenDevice
@@ -77,6 +77,34 @@ def test_bands_of_the_first_toy():
     assert any(n.startswith("stem@") for n in names["mid"])
 
 
+@pytest.mark.parametrize("base,ab_words,sides", [("tiny", 2048, (32, 82)), ("small", 2048, (32, 82)),
+                                                 ("tiny", 1024, (28, 52))])
+def test_tensors_in_memory(base, ab_words, sides):
+    """What fits in no other way is stored, and loaded where it is read, as a whole or by bands."""
+    network = toy_image_network(2, {"small": (9, 7), "large": sides})
+    config = machine(base, ab_words)
+    plan = make_plan(network, network.subnet("large"), config)
+    steps, _ = scheduled(network, config, plan)
+    assert plan.spilled
+    for kind in (Load, Store):
+        assert {x.buffer.tensor for x in steps if isinstance(x, kind)} >= plan.spilled
+    compare(network, config)
+    rows = [r for r in explain(network, network.subnet("large"), config).layers if r.name in plan.spilled]
+    assert {r.kind for r in rows} > {"load", "store"}
+    assert all(("kept in memory" in r.why) == (r.kind in ("load", "store")) for r in rows)
+
+
+def test_in_place_bands_never_read_what_was_overwritten():
+    """Every row of a tensor that a band reads still has the value of its own layer."""
+    network = toy_image_network(5, {"large": (70, 60)})
+    for ab_words in (1024, 2048, 4096):
+        for base in ("tiny", "small"):
+            try:
+                compare(network, machine(base, ab_words))
+            except ActivationBufferError:
+                assert ab_words < 4096
+
+
 def test_random_sizes():
     seed = 11
     print("seed", seed)
@@ -102,7 +130,6 @@ def test_a_pool_of_bands_is_a_pass_of_its_own():
     # The buffer holds the result of the depthwise layer, but not that and its input.
     assert identity_layer(network) is network.layers[5]
     schedule = Schedule(network, network.subnets[0], machine("tiny", 1024))
-    from nigiri.compiler.schedule import Segment
     assert schedule.bandable(Segment(first=start, end=start + 2, bands=2))
     schedule.whole = {t: schedule.forms.buffer(t) for t in schedule.crossing(start)}
     steps = schedule.segment(Segment(first=start, end=start + 2, bands=2))
@@ -199,7 +226,7 @@ def test_in_place():
 def test_orders():
     """Shortcuts may be computed late."""
     subnet = toy_image_network(0).subnet("large")
-    moved = subnet.layers[:4] + (subnet.layers[6], subnet.layers[7], *subnet.layers[4:6]) + subnet.layers[8:]
+    moved = (*subnet.layers[:4], subnet.layers[6], subnet.layers[7], *subnet.layers[4:6], *subnet.layers[8:])
     early = replace(subnet, layers=moved)
     first, late = orders(early)
     assert first is early and [x.name for x in late.layers] == [x.name for x in subnet.layers]
@@ -207,9 +234,9 @@ def test_orders():
 
 
 def test_cut():
-    assert cut(7, 3, False) == [(0, 2), (2, 4), (4, 7)]
-    assert cut(7, 3, True) == [(0, 2), (2, 4), (4, 7)]
-    assert cut(5, 9, True) == [(0, 2), (2, 4), (4, 5)]
+    assert cut(7, 3) == [(0, 2), (2, 4), (4, 7)]
+    assert cut(7, 3, 2) == [(0, 2), (2, 4), (4, 7)]
+    assert cut(5, 9, 2) == [(0, 2), (2, 4), (4, 5)]
     assert even((3, 5), 7) == (2, 6) and even((3, 7), 7) == (2, 7)
 
 
@@ -229,8 +256,8 @@ def test_explain():
     plan = explain(network, network.subnets[0], machine("small", 4096))
     rows = {r.name: r for r in plan.layers}
     assert plan.cycles == sum(r.cycles for r in plan.layers) and 0 < plan.ab_words <= 4096
-    assert rows["stem1"].bands > 1 and rows["stem1"].why.startswith("in bands: whole it needs ")
-    assert rows["input"].kind == "load" and rows["input"].why == "in bands of rows"
+    assert any(r.bands > 1 and r.why.startswith("in bands: whole it needs ") for r in plan.layers)
+    assert rows["input"].kind == "load" and rows["input"].why in ("whole", "in bands of rows")
     assert rows["maxpool"].kind == "maximum 3x3 s2" and rows["avgpool"].kind == "average 3x3 s2"
     assert rows["scale"].kind == "scale 1x1" and rows["fc"].why == "whole"
     assert rows["project1"].why == "whole, over conv3"
@@ -240,7 +267,7 @@ def test_explain():
 
 def test_what_does_not_fit():
     network = toy_image_network(3, {"large": (77, 80)})
-    with pytest.raises(ActivationBufferError, match=r"^SubNet large, layer \w+: the tensors in use need \d+ pixel words "
-                       r"of activation buffer, configuration 'cut' has 1024, and no bands of rows fit: choose a larger "
-                       r"configuration$"):
+    with pytest.raises(ActivationBufferError, match=r"^SubNet large, layer \w+: the tensors in use need \d+ pixel "
+                       r"words of activation buffer, configuration 'cut' has 1024, and no bands of rows fit: choose a "
+                       r"larger configuration$"):
         compile_network(network, machine("tiny", 1024))

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import typer
 
+from nigiri.cli.bench_cycle_model import bench_cycle_model
 from nigiri.cli.bench_network import bench_network
 from nigiri.cli.bench_speed import bench_speed
 from nigiri.cli.compile import compile_command
@@ -23,5 +24,6 @@ app.command()(info)
 app.command()(run)
 app.command()(verilog)
 app.add_typer(bench, name="bench")
+bench.command("cycle-model")(bench_cycle_model)
 bench.command("network")(bench_network)
 bench.command("speed")(bench_speed)

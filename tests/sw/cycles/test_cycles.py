@@ -1,0 +1,75 @@
+"""Cycles: they add up, memory and cache change them the right way, and measured programs are met."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nigiri.cycles import predict
+from nigiri.cycles.best import best_subgraph
+from nigiri.cycles.check import Row, steps, summary
+from nigiri.cycles.layers import random_layer
+from nigiri.runtime.placement import size
+from nigiri.spec import CONFIGS, descriptor, get_config, get_memory
+from nigiri.spec.descriptor import Opcode
+
+
+@pytest.mark.parametrize("config", ["tiny", "small", "pynq_z2", "zcu104", "sushi_zcu104"])
+def test_every_cycle_has_one_cause(config):
+    rng = np.random.default_rng(1)
+    for _ in range(15):
+        layer = random_layer(rng, get_config(config))
+        assert descriptor.problem(layer.fields, get_config(config)) is None
+        got = predict([layer.fields], get_config(config), offset=layer.offset)
+        for x in got.layers:
+            assert x.busy + sum(x.stalls.values()) == pytest.approx(x.cycles)
+            assert min(x.stalls.values()) >= 0
+            assert all(x.start <= s.end and s.start <= s.end <= x.start + x.cycles + 1 for s in x.spans)
+        assert got.busy + sum(got.stalls.values()) == pytest.approx(got.cycles, abs=6)
+
+
+@pytest.mark.parametrize(("subnet", "cycles"), [("min", 2030), ("mid", 2776), ("max", 3436)])
+def test_measured_on_rtl(toy, subnet, cycles):
+    """Cycles of the RTL of `tiny` with its default memory, measured once."""
+    got = predict(toy.descriptors(subnet), toy.config, offset=toy.program(subnet)[0])
+    assert got.cycles == pytest.approx(cycles, rel=0.01)
+
+
+def test_memory_and_cache(image):
+    program = image.descriptors("large")
+    slow, board, ideal = (predict(program, image.config, get_memory(m)).cycles for m in ("slow", "ddr4", "ideal"))
+    assert slow > board > ideal
+    boxes = best_subgraph(image, "large", get_memory("slow"))
+    cached = predict(program, image.config, get_memory("slow"), boxes)
+    assert cached.cycles < slow
+    assert cached.nbytes["pb"] == 64 * sum(size(b) for b in boxes.values())
+    assert 0 < sum(size(b) for b in boxes.values()) <= image.config.pb_words
+    whole = image.subnet_boxes("large")
+    assert all(all(a <= b for a, b in zip(box, whole[i], strict=True)) for i, box in boxes.items())
+
+
+def test_best_keeps_to_the_capacity(image):
+    for capacity in (0, 1, 40, 300):
+        assert sum(size(b) for b in best_subgraph(image, "large", get_memory("ddr4"), capacity).values()) <= capacity
+
+
+def test_prefixes_take_less(toy):
+    program = toy.descriptors("max")
+    totals = [predict(program[:n], toy.config).cycles for n in range(1, len(program) + 1)]
+    assert totals == sorted(totals)
+
+
+def test_random_layers_repeat():
+    first, again = (random_layer(np.random.default_rng(5), CONFIGS["small"]) for _ in range(2))
+    assert first.text == again.text and np.array_equal(first.image, again.image)
+
+
+def test_summary():
+    rows = [Row(name="a", measured=100, predicted=110), Row(name="b", measured=200, predicted=190)]
+    got = summary(rows)
+    assert got["mean_abs_error"] == pytest.approx(0.075) and got["worst_abs_error"] == pytest.approx(0.1)
+    assert got["total_error"] == 0 and [r["name"] for r in got["layers"]] == ["a", "b"]
+
+
+def test_transfers_count_together():
+    program = [{"opcode": o} for o in (Opcode.LOAD, Opcode.LOAD, Opcode.CONV, Opcode.CONV, Opcode.STORE)]
+    assert steps(program) == [range(0, 2), range(2, 3), range(3, 4), range(4, 5)]

@@ -123,7 +123,8 @@ class Accelerator(wiring.Component):
             from_dram, from_pb = Signal(name=f"ring{n}_from_dram"), Signal(name=f"ring{n}_from_pb")
             m.d.comb += [
                 from_dram.eq(dynamic & (bus.dest[position:] == n)),
-                from_pb.eq(pb.out_valid & (pb.out_pos[position:] == n)),
+                from_pb.eq(pb.out_valid[n] & ~from_dram),
+                pb.out_ready[n].eq(~from_dram),
                 ring.clear.eq(control.clear),
                 ring.alloc_en.eq(fetch.alloc_en[n]),
                 ring.alloc_count.eq(fetch.alloc_count),
@@ -135,12 +136,10 @@ class Accelerator(wiring.Component):
                 ring.release_count.eq(seq.release_count),
                 ring.rd_addr.eq(path.word_addr[n]),
                 ring.wr_en.eq(from_dram | from_pb),
-                ring.wr_pos.eq(Mux(from_dram, bus.dest, pb.out_pos)),
+                ring.wr_pos.eq(Mux(from_dram, bus.dest, pb.out_pos[n])),
             ]
-            m.d.comb += [ring.wr_data[k].eq(Mux(from_dram, bus.data[k], pb.out_data[k])) for k in range(8)]
+            m.d.comb += [ring.wr_data[k].eq(Mux(from_dram, bus.data[k], pb.out_data[n][k])) for k in range(8)]
             m.d.comb += [path.word[n][k].eq(ring.rd_data[k]) for k in range(8)]
-            with m.If(from_pb):
-                m.d.comb += pb.out_ready.eq(~from_dram)
         m.d.comb += [
             pb.run_valid.eq(fetch.copy_valid),
             fetch.copy_ready.eq(pb.run_ready),
@@ -183,6 +182,7 @@ class Accelerator(wiring.Component):
             path.slot_last.eq(seq.slot_last),
             path.slot_first.eq(seq.slot_first),
             path.slot_block_first.eq(seq.slot_block_first),
+            path.slot_image_first.eq(seq.slot_image_first),
             path.slot_block_end.eq(seq.slot_block_end),
             path.slot_tap.eq(seq.slot_tap),
             path.slot_parity.eq(seq.slot_parity),

@@ -89,7 +89,9 @@ class ActivationBuffer(wiring.Component):
             m.d.sync += [
                 wr.en.eq(hit[0] | hit[1] | loading),
                 wr.addr.eq(Mux(loading, self.load_addr[lb:], Mux(hit[0], group[0], group[1]))),
-                wr.data.eq(Mux(loading, self.load_words[b % 8], Mux(hit[0], rotated[0][b % turns], rotated[1][b % turns]))),
+                wr.data.eq(
+                    Mux(loading, self.load_words[b % 8], Mux(hit[0], rotated[0][b % turns], rotated[1][b % turns]))
+                ),
             ]
 
         for s in range(lb):

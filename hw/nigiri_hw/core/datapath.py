@@ -50,6 +50,7 @@ class Datapath(wiring.Component):
                 "slot_last": In(1),
                 "slot_first": In(1),
                 "slot_block_first": In(1),
+                "slot_image_first": In(1),
                 "slot_block_end": In(1),
                 "slot_tap": In(6),
                 "slot_parity": In(1),
@@ -138,6 +139,7 @@ class Datapath(wiring.Component):
         last = delay(m, self.slot_last & is_step, ARRIVAL, "slot_last")
         first = delay(m, self.slot_first, ARRIVAL, "slot_first")
         block_first = delay(m, self.slot_block_first, ARRIVAL, "slot_block_first")
+        image_first = delay(m, self.slot_image_first, ARRIVAL, "slot_image_first")
         parity = delay(m, self.slot_parity, ARRIVAL, "slot_parity")
         table_word = delay(m, self.slot_table, ARRIVAL, "slot_table")
         dense_valid = delay(m, addr.dense_valid, BUFFER_LATENCY, "dense_valid")
@@ -217,6 +219,7 @@ class Datapath(wiring.Component):
             rq.interval.eq(self.interval),
             rq.capture.eq(delay(m, last, array.LATENCY, "capture")),
             rq.new_block.eq(delay(m, block_first, array.LATENCY, "new_block")),
+            rq.new_image.eq(delay(m, image_first, array.LATENCY, "new_image")),
             rq.params_en.eq(slot == Slot.PARAMS),
             rq.residual_en.eq(slot == Slot.RESIDUAL),
             rq.scale_en.eq(slot == Slot.SCALE),

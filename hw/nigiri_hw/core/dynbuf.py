@@ -17,8 +17,10 @@ IN_FLIGHT = 5
 
 
 class DynamicBuffer(wiring.Component):
-    """One ring of `ring_words` words; there is one per lane group.  Words are allocated at the head in order, written in any order, read from the tail in
-    order as often as wanted, and released in blocks.
+    """One ring of `ring_words` words; there is one per lane group.
+
+    Words are allocated at the head in order, written in any order, read from the tail in order as often as wanted, and
+    released one by one or in blocks.
 
     Each slot has a mark that flips with every lap, so a word counts as present once it has been written in this lap,
     whichever port or buffer it came from.

@@ -9,6 +9,7 @@ from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.descriptor import Flag, Opcode
 from nigiri_hw.core.check import DescriptorCheck
 from nigiri_hw.core.layer import descriptor_layout
+from nigiri_hw.core.pbuf import RUN
 from nigiri_hw.core.request import CHUNK, Kind, beyond, request_stream
 from nigiri_hw.core.residency import Entry
 
@@ -28,8 +29,9 @@ class FetchUnit(wiring.Component):
     desc_valid, desc, desc_pop: the descriptor at `index`.
     look, entry: reads the residency table; one cycle.
     busy: words of a resident layer may still be taken; `hold` keeps the next layer from starting.
-    copy_*: a run of words for the persistent buffer's copy engine.
-    head, free, alloc_*: of every ring.  Places in a ring (`request.dest`, `copy_pos`) carry its number above the position.
+    copy_*: a run of words for the persistent buffer's copy engines.
+    head, free, alloc_*: of every ring.  A place in a ring (`request.dest`, `copy_pos`) carries its number above the
+        position.
     failed, index: a transfer of descriptor `index` would leave the window; nothing more is fetched.
     """
 
@@ -63,7 +65,7 @@ class FetchUnit(wiring.Component):
                 "copy_ready": In(1),
                 "copy_addr": Out(20),
                 "copy_pos": Out(r + 2 + ceil_log2(rings)),
-                "copy_count": Out(5),
+                "copy_count": Out(range(RUN + 1)),
             }
         )
 
@@ -115,7 +117,7 @@ class FetchUnit(wiring.Component):
             self.copy_pos.eq(place),
             self.copy_addr.eq(run_pb),
         ]
-        near_chunk = Mux(near > CHUNK, CHUNK, near[:5])
+        near_chunk = Mux(near > RUN, RUN, near[:7])
         far_chunk = Mux(far > CHUNK, CHUNK, far[:5])
         m.d.comb += self.copy_count.eq(near_chunk)
 
@@ -203,7 +205,7 @@ class FetchUnit(wiring.Component):
                     with m.If(self.copy_ready):
                         m.d.comb += [alloc.eq(1), self.alloc_count.eq(near_chunk)]
                         m.d.sync += [near.eq(near - near_chunk), run_pb.eq(run_pb + near_chunk)]
-                        with m.If(near <= CHUNK):
+                        with m.If(near <= RUN):
                             with m.If(far != 0):
                                 m.next = "FAR"
                             with m.Else():

@@ -32,11 +32,12 @@ class Requantiser(wiring.Component):
     -------
     layer: descriptor of the running layer; stable while tiles are under way.
     interval: cycles from one drain to the next, 1 or more.
-    capture, new_block, acc: a finished tile; `new_block` takes the next parameters from the queues.
+    capture, new_block, new_image, acc: a finished tile; `new_block` takes the next parameters from the queues, and
+        `new_image` the next gates.
     group, group_last: which of the set's output blocks `params` or `residual` is for; it is the set's last.
     params_en, params: a parameter word (8 x 64 bits) enters the queue.
     residual_en, residual: P residual pixel words; those of all blocks of the set enter the queue as one entry per tile.
-    scale_en, scale: the gate codes of 8 channels enter the queue, one entry per output block.
+    scale_en, scale: the gate codes of 8 channels enter the queue, one entry per output block and image.
     table_en, table_addr, table_words: 8 bytes of the activation table.
     valid, pixels: a drained group of int8 pixel words.
     """
@@ -50,6 +51,7 @@ class Requantiser(wiring.Component):
                 "interval": In(6),
                 "capture": In(1),
                 "new_block": In(1),
+                "new_image": In(1),
                 "acc": In(signed(32)).array(p, 8),
                 "group": In(2),
                 "group_last": In(1),
@@ -94,7 +96,7 @@ class Requantiser(wiring.Component):
             residuals.r_en.eq(self.capture & residual_on),
             scales.w_data.eq(self.scale),
             scales.w_en.eq(self.scale_en),
-            scales.r_en.eq(self.capture & self.new_block & scale_on),
+            scales.r_en.eq(self.capture & self.new_image & scale_on),
         ]
 
         # Parameters: a queue for each of a set's blocks; queues of absent blocks stay empty.
@@ -117,7 +119,7 @@ class Requantiser(wiring.Component):
                         mult[k][c].eq(word[32:48]),
                         shift[k][c].eq(word[48:54]),
                     ]
-        with m.If(self.capture & self.new_block):
+        with m.If(self.capture & self.new_image):
             m.d.sync += codes.eq(scales.r_data)
 
         # The tile register shifts down each time pixels leave; a block of half as many leaves from the upper half, too.

@@ -84,6 +84,7 @@ class Sequencer(wiring.Component):
                 "slot_last": Out(1),
                 "slot_first": Out(1),
                 "slot_block_first": Out(1),
+                "slot_image_first": Out(1),
                 "slot_block_end": Out(1),
                 "slot_tap": Out(6),
                 "slot_parity": Out(1),
@@ -145,9 +146,11 @@ class Sequencer(wiring.Component):
         group = Signal(2)
         left = Signal(20)
         word = Signal(range(cfg.ring_words + 1))
-        tile, block, current, res_tile, res_block, res_now, scale_at = (
-            Signal(a, name=n) for n in ("tile", "block", "current", "res_tile", "res_block", "res_now", "scale_at")
-        )
+        # Addresses: of the set's first image, of the current image, of its current tile and step.
+        set_block, set_res, set_scale = (Signal(a, name=f"set_{n}") for n in ("block", "res", "scale"))
+        block, res_block, scale_at = (Signal(a, name=n) for n in ("block", "res_block", "scale_at"))
+        tile, current, res_tile, res_now = (Signal(a, name=n) for n in ("tile", "current", "res_tile", "res_now"))
+        image = Signal(4)
         timer = Signal(10)
         outstanding = Signal(6)
         table_word, table_wait = Signal(2), Signal(4)
@@ -180,6 +183,7 @@ class Sequencer(wiring.Component):
         last_step = last_tap & last_parity & last_ib
         last_tile = left <= tile_pixels
         last_set = blocks_left <= most
+        last_image = image == d.extra_images
         slot, step_last = Signal(Slot), Signal()
         base = Signal(a)
         m.d.comb += base.eq(current)
@@ -187,7 +191,8 @@ class Sequencer(wiring.Component):
             self.slot.eq(slot),
             self.slot_last.eq(step_last),
             self.slot_first.eq((ib == 0) & (tap == 0) & ~parity),
-            self.slot_block_first.eq(left == self.pixels),
+            self.slot_block_first.eq((left == self.pixels) & (image == 0)),
+            self.slot_image_first.eq(left == self.pixels),
             self.slot_block_end.eq(last_tile),
             self.slot_tap.eq(tap),
             self.slot_parity.eq(parity),
@@ -214,23 +219,46 @@ class Sequencer(wiring.Component):
                 left.eq(left - tile_pixels),
             ]
             with m.If(last_tile):
-                following = block + Mux(own_block, d.in_stride, 0)
-                residual = res_block + (d.res_stride << d.split)
+                following, residual, gate = Signal(a), Signal(a), Signal(a)
+                with m.If(last_image):
+                    m.d.comb += [
+                        following.eq(set_block + Mux(own_block, d.in_stride, 0)),
+                        residual.eq(set_res + (d.res_stride << d.split)),
+                        gate.eq(set_scale + 1),
+                    ]
+                    m.d.sync += [
+                        ob.eq(ob + most + 1),
+                        image.eq(0),
+                        word.eq(0),
+                        set_block.eq(following),
+                        set_res.eq(residual),
+                        set_scale.eq(gate),
+                    ]
+                    m.next = "PARAMS"
+                    with m.If(last_set):
+                        m.next = "DRAIN"
+                with m.Else():
+                    # The next image: the same words once more.
+                    m.d.comb += [
+                        following.eq(block + d.in_image),
+                        residual.eq(res_block + d.res_image),
+                        gate.eq(scale_at + d.scale_image),
+                    ]
+                    m.d.sync += image.eq(image + 1)
+                    m.next = "STEP"
+                    with m.If(flag["SCALE"]):
+                        m.next = "SCALE"
                 m.d.comb += issue_pool.eq(flag["POOL"])
                 m.d.sync += [
-                    ob.eq(ob + most + 1),
                     left.eq(self.pixels),
-                    word.eq(0),
                     block.eq(following),
                     tile.eq(following),
                     current.eq(following),
                     res_block.eq(residual),
                     res_tile.eq(residual),
                     res_now.eq(residual),
+                    scale_at.eq(gate),
                 ]
-                m.next = "PARAMS"
-                with m.If(last_set):
-                    m.next = "DRAIN"
             with m.Else():
                 m.next = "STEP"
 
@@ -260,11 +288,15 @@ class Sequencer(wiring.Component):
                     m.d.sync += [
                         ob.eq(0),
                         group.eq(0),
+                        image.eq(0),
                         ib.eq(0),
                         tap.eq(0),
                         parity.eq(0),
                         word.eq(0),
                         left.eq(self.pixels),
+                        set_block.eq(d.in_base),
+                        set_res.eq(d.res_base),
+                        set_scale.eq(d.scale_base),
                         block.eq(d.in_base),
                         tile.eq(d.in_base),
                         current.eq(d.in_base),
@@ -325,7 +357,6 @@ class Sequencer(wiring.Component):
                 m.d.comb += self.stall.eq(Stall.WEIGHTS)
             with m.State("SCALE"):
                 m.d.comb += [slot.eq(Slot.SCALE), base.eq(scale_at), self.stall.eq(Stall.ACTIVATIONS)]
-                m.d.sync += scale_at.eq(scale_at + 1)
                 m.next = "STEP"
             with m.State("STEP"):
                 with m.If(self.abort):
@@ -345,7 +376,7 @@ class Sequencer(wiring.Component):
                         m.d.sync += parity.eq(1)
                     with m.Else():
                         m.d.sync += [parity.eq(0), tap.eq(tap + 1)]
-                        with m.If(last_tile):
+                        with m.If(last_tile & last_image):
                             # The words move to the position instead; the last step also frees the parameter word.
                             m.d.comb += [self.release_en.eq(used), self.release_count.eq(Mux(last_step, 2, 1))]
                         with m.Else():

@@ -17,9 +17,9 @@ class WriteBack(wiring.Component):
     """Takes the groups of pixels that the requantiser drains, in order, and writes them.
 
     Where the lanes work on several output blocks, a tile is one group for each of them, and each starts at the tile's
-    first pixel; groups of blocks beyond the last are dropped.  Plain order: a group goes out in one cycle.  Polyphase order: one image row of the group a cycle, even and odd
-    columns to their planes at once.  Pooling sums the valid pixels of an output block, requantises the eight sums one
-    after the other and writes one pixel word.
+    first pixel; groups of blocks beyond the last are dropped.  Plain order: a group goes out in one cycle.  Polyphase
+    order: one image row of the group a cycle, even and odd columns to their planes at once.  Pooling sums the valid
+    pixels of an output block, requantises the eight sums one after the other and writes one pixel word.
 
     Members
     -------
@@ -68,7 +68,8 @@ class WriteBack(wiring.Component):
         several, quarter = Signal(), Signal()
         m.d.comb += [several.eq(d.split != 0), quarter.eq(d.split == 2)]
         left, groups = Signal(20), Signal(range(max(p // g, 4) + 1))
-        blocks_left = Signal(16)
+        blocks_left, image = Signal(16), Signal(4)
+        last_image = image == d.extra_images
         size, count = Signal(range(g + 1)), Signal(range(g + 1))
         inside = Signal(range(g + 1))
         m.d.comb += [
@@ -81,21 +82,24 @@ class WriteBack(wiring.Component):
         m.d.comb += block_end.eq(self.valid & last_group & (left <= size))
         hold = Signal()
         hold_words = [Signal(64, name=f"hold{n}") for n in range(g)]
-        hold_count, hold_first, hold_last, hold_end = Signal(range(g + 1)), Signal(), Signal(), Signal()
+        hold_count, hold_first, hold_last = Signal(range(g + 1)), Signal(), Signal()
+        hold_end, hold_set_end = Signal(), Signal()
         with m.If(self.valid):
             m.d.sync += groups.eq(Mux(last_group, 0, groups + 1))
             with m.If(~several | last_group):
                 m.d.sync += left.eq(left - inside)
         with m.If(self.start):
-            m.d.sync += [left.eq(self.pixels), groups.eq(0), blocks_left.eq(d.out_blocks)]
+            m.d.sync += [left.eq(self.pixels), groups.eq(0), blocks_left.eq(d.out_blocks), image.eq(0)]
         with m.Elif(block_end):
-            m.d.sync += [left.eq(self.pixels), blocks_left.eq(blocks_left - (1 << d.split))]
+            m.d.sync += [left.eq(self.pixels), image.eq(image + 1)]
+            with m.If(last_image):
+                m.d.sync += [image.eq(0), blocks_left.eq(blocks_left - (1 << d.split))]
 
-        # Placement: `at` is the next pixel of the group; `again` the tile's first pixel, `after` the one after its last.
+        # Placement: `at` is the next pixel of the group, `again` the tile's first, `after` the one after its last.
         state = data.StructLayout({"linear": a, "x": 10, "row_odd": 1, "row": a})
         at, again, after, then = (Signal(state, name=n) for n in ("at", "again", "after", "then"))
         x, row_odd, row = at.x, at.row_odd, at.row
-        block, block_first = Signal(a), Signal(a)
+        block, block_first, block_set = Signal(a), Signal(a), Signal(a)
         here = Signal(range(g + 1))
         finished = Signal()
         to_end = self.out_w - x
@@ -116,6 +120,7 @@ class WriteBack(wiring.Component):
         ]
 
         pooled, pool_word, pool_addr = Signal(), Signal(64), Signal(a)
+        pool_block, pool_image = Signal(a), Signal(4)
         writing = hold & (here != 0) & ~discard
         for k in range(h):
             m.d.comb += [
@@ -141,7 +146,9 @@ class WriteBack(wiring.Component):
                 ]
         with m.Elif(pooled):
             m.d.comb += [self.wr_start[0].eq(pool_addr), self.wr_count[0].eq(1), self.pool_done.eq(1)]
-            m.d.sync += [pooled.eq(0), pool_addr.eq(pool_addr + 1)]
+            m.d.sync += [pooled.eq(0), pool_addr.eq(pool_addr + d.pool_image), pool_image.eq(pool_image + 1)]
+            with m.If(pool_image == d.extra_images):
+                m.d.sync += [pool_image.eq(0), pool_block.eq(pool_block + 1), pool_addr.eq(pool_block + 1)]
 
         wraps = x + here == self.out_w
         m.d.comb += [
@@ -165,20 +172,28 @@ class WriteBack(wiring.Component):
                 with m.If(hold_last):
                     m.d.sync += [at.eq(after), again.eq(after), block.eq(block_first)]
             with m.If(finished & hold_end):
-                following = Mux(several, block_first + (d.out_stride << d.split), block + d.out_stride)
-                m.d.sync += [at.as_value().eq(0), again.as_value().eq(0), block.eq(following), block_first.eq(following)]
+                following = Signal(a)
+                m.d.comb += following.eq(block_first + d.out_image)
+                with m.If(hold_set_end):
+                    m.d.comb += following.eq(block_set + (d.out_stride << d.split))
+                    m.d.sync += block_set.eq(following)
+                m.d.sync += [at.as_value().eq(0), again.as_value().eq(0)]
+                m.d.sync += [block.eq(following), block_first.eq(following)]
         m.d.comb += self.tile_done.eq(finished & hold_last)
         with m.If(self.valid):
             m.d.sync += [hold.eq(1), hold_count.eq(count), hold_last.eq(last_group), hold_end.eq(block_end)]
-            m.d.sync += hold_first.eq(groups == 0)
+            m.d.sync += [hold_first.eq(groups == 0), hold_set_end.eq(block_end & last_image)]
             m.d.sync += [hold_words[n].eq(self.group[n]) for n in range(g)]
         with m.If(self.start):
             m.d.sync += [
                 block.eq(d.out_base),
                 block_first.eq(d.out_base),
+                block_set.eq(d.out_base),
                 at.as_value().eq(0),
                 again.as_value().eq(0),
                 pool_addr.eq(d.pool_base),
+                pool_block.eq(d.pool_base),
+                pool_image.eq(0),
             ]
 
         # Pooling.

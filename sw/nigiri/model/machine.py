@@ -19,6 +19,8 @@ __all__ = ["PARAMETERS", "Machine", "ProgramFault"]
 PARAMETERS = np.dtype([("bias", "<i4"), ("mult", "<u2"), ("shift", "u1"), ("zero", "u1")])
 """Requantisation parameters of one output channel; a word holds eight."""
 
+_PER_IMAGE = ("in", "out", "res", "pool", "scale")
+"""What every image of a batch has of its own."""
 _CHUNK_WORDS = 1 << 14
 _CHUNK_VALUES = 1 << 20
 
@@ -84,9 +86,11 @@ class Machine:
         for first in range(0, d["out_blocks"], step):
             blocks = range(first, min(first + step, d["out_blocks"]))
             params, weights = self._fetch(window, d, blocks)
-            acc = self._accumulate(d, blocks, weights)
-            v = arith.requantise(acc, params["bias"], params["mult"], params["shift"] & 63, d["zp_out"])
-            self._finish(d, blocks, v, table)
+            for n in range(1 + d["extra_images"]):
+                image = d | {f"{key}_base": d[f"{key}_base"] + n * d[f"{key}_image"] for key in _PER_IMAGE}
+                acc = self._accumulate(image, blocks, weights)
+                v = arith.requantise(acc, params["bias"], params["mult"], params["shift"] & 63, d["zp_out"])
+                self._finish(image, blocks, v, table)
 
     def _fetch(self, window: Window, d: dict[str, int], blocks: range) -> tuple[np.ndarray, np.ndarray]:
         """Parameters [8 * blocks] and weights int8 [block, in_block, tap, 8, 8], read block by block."""

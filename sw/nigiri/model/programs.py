@@ -72,37 +72,47 @@ class _Generator:
         """One layer with everything that it needs; the tensor it writes, or None when something does not fit."""
         draw, config = self.draw, self.config
         stride = 2 if source.polyphase else 1
+        # A batch: the source's blocks are those of one image after those of another.
+        fits = [n for n in (1, 2, 3, 4) if source.blocks % n == 0]
+        images = int(draw.rng.choice(fits)) if draw.chance(0.5) else 1
+        share = source.blocks // images
+        blocks = min(blocks, share) if kind & _OWN else blocks
         flags = kind | Flag.STRIDE2 * (stride == 2) | Flag.POLYPHASE * polyphase
         # What an earlier layer pooled is the usual gate of a scale: the reader follows the writer closely.
-        pooled = self.pooled if self.pooled and self.pooled.w >= blocks and draw.chance(0.6) else None
+        pooled = self.pooled if self.pooled and self.pooled.w >= blocks * images and draw.chance(0.6) else None
         flags |= Flag.TABLE * draw.chance(0.3) | Flag.RESIDUAL * draw.chance(0.35) | Flag.POOL * draw.chance(0.3)
         flags |= Flag.SCALE * draw.chance(0.8 if pooled else 0.25)
+        # Half of the dense layers leave out what a split excludes, so that splits are frequent.
+        split = draw.pick(1, most) if (most := config.groups.bit_length() - 1) and not kind and draw.chance(0.5) else 0
+        flags &= ~(Flag.POOL | Flag.SCALE) if split else -1
         flags |= Flag.DISCARD * (bool(flags & Flag.POOL) and draw.chance(0.25))
         band = draw.band(source.h, stride, kernel // 2)
         ow, pixels = out_side(source.w, stride), band.rows * out_side(source.w, stride)
-        ib = 1 if kind & _OWN else source.blocks
-        split = 0 if flags & (_OWN | Flag.POOL | Flag.SCALE) else draw.pick(0, config.groups.bit_length() - 1)
+        ib = 1 if kind & _OWN else share
         d: dict[str, int] = {
             "opcode": Opcode.CONV, "flags": flags, "kernel": kernel, "split": split, "in_w": source.w,
             "in_h": band.in_h, "out_h": band.rows, "y_first": band.y_first, "out_blocks": blocks, "in_blocks": ib,
             "in_base": source.base + band.first * ow, "in_stride": source.stride, "in_phase": source.phase,
-            "zp_in": source.zp, "layer": self.layers.pop(), **draw.clamp()}
+            "zp_in": source.zp, "layer": self.layers.pop(), "extra_images": images - 1,
+            "in_image": share * source.stride, "pool_image": blocks, "scale_image": blocks, **draw.clamp()}
         words = ib * descriptor.taps(d)
-        steps = -(-pixels // (config.lanes >> split)) * -(-blocks >> split) * words
+        steps = images * -(-pixels // (config.lanes >> split)) * -(-blocks >> split) * words
         if 1 + words > config.ring_words or steps + 8 * blocks * words > self.limits.budget:
             return None
-        out = self.room.tensor(band.rows, ow, blocks, polyphase, written=True)
+        out = self.room.tensor(band.rows, ow, blocks * images, polyphase, written=True)
         if out is None:
             return None
-        d |= {"out_base": out.base, "out_stride": out.stride, "out_phase": out.phase}
+        d |= {"out_base": out.base, "out_stride": out.stride, "out_phase": out.phase,
+              "out_image": blocks * out.stride}
         if flags & Flag.RESIDUAL:
             inplace = not polyphase and draw.chance(0.4)
-            residual = out if inplace else self.room.tensor(band.rows, ow, blocks)
+            residual = out if inplace else self.room.tensor(band.rows, ow, blocks * images)
             if residual is None:
                 return None
-            d |= {"res_base": residual.base, "res_stride": residual.stride}
+            d |= {"res_base": residual.base, "res_stride": residual.stride,
+                  "res_image": blocks * residual.stride}
         if flags & Flag.SCALE:
-            gate = pooled or self.room.tensor(1, blocks, 1)
+            gate = pooled or self.room.tensor(1, blocks * images, 1)
             if gate is None:
                 return None
             d["scale_base"] = gate.base
@@ -111,7 +121,7 @@ class _Generator:
         if flags & Flag.TABLE:
             d["table_offset"] = self.image.put(draw.int8(256))
         if flags & Flag.POOL:
-            self.pooled = self.room.tensor(1, blocks, 1)
+            self.pooled = self.room.tensor(1, blocks * images, 1)
             if self.pooled is None:
                 return None
             d |= draw.pool(pixels) | {"pool_base": self.pooled.base}
@@ -125,7 +135,7 @@ class _Generator:
         if self.pooled and flags & Flag.POOL:
             self.room.store(self.pooled)
         self.text.append(f"{source.h}x{source.w}x{8 * source.blocks} k{kernel} rows {band.y_first}+{band.rows} of "
-                         f"{band.in_h} split {split} -> {band.rows}x{ow}x{8 * blocks} "
+                         f"{band.in_h} split {split} x{images} -> {band.rows}x{ow}x{8 * blocks} "
                          f"{'+'.join(name for bit, name in _NAMES if flags & bit) or 'plain'}")
         return out
 

@@ -28,7 +28,7 @@ from nigiri.supernet.calibrate import evaluate, running_statistics
 from nigiri.supernet.model import SuperNet
 from nigiri.supernet.space import CIFAR, SubNetConfig
 
-__all__ = ["integer_network", "load_net", "measure_network"]
+__all__ = ["integer_network", "load_net", "measure_network", "undominated"]
 
 
 def load_net(checkpoint: Path) -> SuperNet:
@@ -92,6 +92,17 @@ def measure_network(net: SuperNet, network: Network, configs: dict[str, SubNetCo
     return replace(network, subnets=tuple(done))
 
 
+def undominated(network: Network) -> Network:
+    """`network` without SubNets that are no more accurate than a smaller one; min and max stay, the rest is renamed."""
+    first, *middle, last = network.subnets
+    kept, best = [first], first.info.accuracy_int8
+    for subnet in middle:
+        if best < subnet.info.accuracy_int8 <= last.info.accuracy_int8:
+            best = subnet.info.accuracy_int8
+            kept.append(replace(subnet, info=replace(subnet.info, name=f"s{len(kept)}")))
+    return replace(network, subnets=(*kept, last))
+
+
 def _split(data: Path, cache: Path, split: str) -> tuple[Tensor, Tensor]:
     from nigiri.supernet.train import load_cached
     return load_cached(data, cache, split)
@@ -103,7 +114,7 @@ def main(checkpoint: Annotated[Path, typer.Option(help="checkpoint.pt of nigiri.
          images: Annotated[Path, typer.Option(help="the test images to write, an .npz")],
          cache: Annotated[Path | None, typer.Option(help="decoded images; folder of the checkpoint if omitted")] = None,
          config: Annotated[str, typer.Option(help="configuration that the bundle carries programs for")] = "pynq_z2",
-         subnets: Annotated[int, typer.Option(help="SubNets to serve")] = 10,
+         subnets: Annotated[int, typer.Option(help="SubNets to measure; dominated ones are dropped")] = 11,
          candidates: Annotated[int, typer.Option(help="random SubNets to choose from")] = 40,
          test_images: Annotated[int, typer.Option(help="test images that accuracy is measured on")] = 10_000,
          shipped: Annotated[int, typer.Option(help="test images to ship")] = 512,
@@ -126,7 +137,8 @@ def main(checkpoint: Annotated[Path, typer.Option(help="checkpoint.pt of nigiri.
     pixels, labels = (t.numpy() for t in _split(data, cache, "test"))
     pixels = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
     test = np.sort(spread(torch.from_numpy(labels), test_images, seed).numpy())
-    network = measure_network(net, network, configs, calibration, pixels[test], labels[test], threads)
+    network = undominated(measure_network(net, network, configs, calibration, pixels[test], labels[test], threads))
+    print(f"kept {', '.join(f'{s.info.name} {s.info.accuracy_int8:.2f} %' for s in network.subnets)}", flush=True)
     facts = {"data": "CIFAR-10", "test_images": len(test), "seed": seed, "calibration_images": len(calibration),
              "selection_images": len(held), "candidates": len(measured), "shipped_images_seed": seed}
     bundle.save(out, network, get_config(config), facts)

@@ -9,8 +9,9 @@ CONV performs, for `taps` = kernel x kernel (dense, maximum) or kernel (depthwis
     G = 2**split                                                # output blocks computed together
     for ob in range(out_blocks), G at a time:                   # 8 output channels each
         params = DRAM[param_offset + ob]                        # 8 x (bias int32, multiplier uint16, shift uint8, 0)
-        factor = res_mult_y, or ((AB[scale_base + ob] + 128) * res_mult_y + 128) >> 8 if scale    # per channel
-        for tile in range(ceil(out_w * out_h / (P / G))):       # P / G consecutive output pixels
+        for image in range(1 + extra_images):                   # all AB addresses plus image * their own image stride
+          factor = res_mult_y, or ((AB[scale_base + ob] + 128) * res_mult_y + 128) >> 8 if scale  # per channel
+          for tile in range(ceil(out_w * out_h / (P / G))):     # P / G consecutive output pixels
             acc = int32[P / G, 8] zeros (maximum: -128)
             for ib in range(in_blocks) (depthwise, maximum: ib = ob only):
                 for t in range(taps):                           # centre outwards
@@ -26,7 +27,7 @@ CONV performs, for `taps` = kernel x kernel (dense, maximum) or kernel (depthwis
             v = clamp(v, act_min, act_max)
             unless discard: AB[out_base + ob*out_stride + place(pixel)] = v
             if pool: sum[0:8] += v over the pixels inside the image
-        if pool: AB[pool_base + ob] = requantise(sum, pool_offset, pool_mult, pool_shift, pool_zp)
+          if pool: AB[pool_base + ob] = requantise(sum, pool_offset, pool_mult, pool_shift, pool_zp)
 
 `split` decides how the lanes are used and changes no result.  With `w_blocks` 0 all output blocks read the same words.
 
@@ -123,6 +124,12 @@ FIELDS: tuple[Field, ...] = (
     Field("out_h", 23, 0, 16, "output rows"),
     Field("y_first", 23, 16, 16, "input row (stride 2: row of its planes) under the first output row"),
     Field("scale_base", 24, 0, 32, "scale: one pixel word of codes per output block, pixel words"),
+    Field("extra_images", 25, 0, 4, "images beyond the first that the layer computes with the same weights"),
+    Field("in_image", 26, 0, 32, "input: from one image to the next, pixel words"),
+    Field("out_image", 27, 0, 32, "output: from one image to the next, pixel words"),
+    Field("res_image", 28, 0, 32, "residual: from one image to the next, pixel words"),
+    Field("pool_image", 29, 0, 32, "pooled tensor: from one image to the next, pixel words"),
+    Field("scale_image", 30, 0, 32, "scale: from one image to the next, pixel words"),
 )
 
 

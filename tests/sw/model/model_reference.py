@@ -88,24 +88,31 @@ class Reference:
         return acc
 
     def conv(self, d) -> None:
-        flags, width = d["flags"], -(-d["in_w"] // 2) if d["flags"] & Flag.STRIDE2 else d["in_w"]
         for ob in range(d["out_blocks"]):
-            params = list(struct.iter_unpack("<iHBx", self.memory[64 * (d["param_offset"] + ob):][:64]))
-            codes, sums = self.get(d["scale_base"] + ob).tolist(), [0] * 8
-            for y in range(d["out_h"]):
-                for x in range(width):
-                    acc = self.accumulate(d, ob, y, x)
-                    residual = self.get(d["res_base"] + ob * d["res_stride"] + y * width + x).tolist()
-                    values = [self.finish(d, int(acc[c]), params[c], residual[c], codes[c]) for c in range(8)]
-                    sums = [s + v for s, v in zip(sums, values, strict=True)]
-                    at = y * width + x
-                    if flags & Flag.POLYPHASE:
-                        at = (2 * (y & 1) + (x & 1)) * d["out_phase"] + (y >> 1) * -(-width // 2) + (x >> 1)
-                    if not flags & Flag.DISCARD:
-                        self.put(d["out_base"] + ob * d["out_stride"] + at, values)
-            if flags & Flag.POOL:
-                self.put(d["pool_base"] + ob, [arith.requantise(arith.wrap32(s), d["pool_offset"], d["pool_mult"],
-                                                                d["pool_shift"], d["pool_zp"]) for s in sums])
+            for n in range(d["extra_images"] + 1):
+                moved = {f"{key}_base": d[f"{key}_base"] + n * d[f"{key}_image"]
+                         for key in ("in", "out", "res", "pool", "scale")}
+                self.block({**d, **moved}, ob)
+
+    def block(self, d, ob: int) -> None:
+        """One output block of one image."""
+        flags, width = d["flags"], -(-d["in_w"] // 2) if d["flags"] & Flag.STRIDE2 else d["in_w"]
+        params = list(struct.iter_unpack("<iHBx", self.memory[64 * (d["param_offset"] + ob):][:64]))
+        codes, sums = self.get(d["scale_base"] + ob).tolist(), [0] * 8
+        for y in range(d["out_h"]):
+            for x in range(width):
+                acc = self.accumulate(d, ob, y, x)
+                residual = self.get(d["res_base"] + ob * d["res_stride"] + y * width + x).tolist()
+                values = [self.finish(d, int(acc[c]), params[c], residual[c], codes[c]) for c in range(8)]
+                sums = [s + v for s, v in zip(sums, values, strict=True)]
+                at = y * width + x
+                if flags & Flag.POLYPHASE:
+                    at = (2 * (y & 1) + (x & 1)) * d["out_phase"] + (y >> 1) * -(-width // 2) + (x >> 1)
+                if not flags & Flag.DISCARD:
+                    self.put(d["out_base"] + ob * d["out_stride"] + at, values)
+        if flags & Flag.POOL:
+            self.put(d["pool_base"] + ob, [arith.requantise(arith.wrap32(s), d["pool_offset"], d["pool_mult"],
+                                                            d["pool_shift"], d["pool_zp"]) for s in sums])
 
     def finish(self, d, acc: int, params, residual: int, code: int) -> int:
         """One channel after the accumulator."""

@@ -20,7 +20,7 @@ def features(d: dict[str, int]) -> list[str]:
     flags, stride = d["flags"], 2 if d["flags"] & Flag.STRIDE2 else 1
     kind = next((k for k in ("depthwise", "maximum") if flags & FLAGS[k]), "dense")
     found = [name for name, bit in FLAGS.items() if flags & bit]
-    found += [f"{kind} {d['kernel']} stride {stride}", f"split {d['split']}"]
+    found += [f"{kind} {d['kernel']} stride {stride}", f"split {d['split']}", f"images {d['extra_images'] + 1}"]
     found += ["scale and residual"] * (flags & (both := Flag.SCALE | Flag.RESIDUAL) == both)
     found += ["in place"] * bool(flags & Flag.RESIDUAL and d["res_base"] == d["out_base"])
     found += [f"shared {kind}"] * (d["w_blocks"] == 0)
@@ -52,7 +52,7 @@ def test_every_feature_occurs(name):
     often = [*FLAGS, *BANDS, "scale and residual", "in place", "cut", "scale by a pool",
              "band", "band polyphase", "band stride 1", "band stride 2",
              *(f"{what} {kind}" for what in ("band", "shared") for kind in KINDS),
-             *(f"{what} {s}" for what in ("split", "band split") for s in splits),
+             *(f"{what} {s}" for what in ("split", "band split") for s in splits), "images 2", "images 3",
              *(f"partial group {s}" for s in splits[1:])]
     kernels = [f"{kind} {k} stride {s}" for s in (1, 2) for k in (1, 3, 5, 7) for kind in KINDS
                if kind != "maximum" or k > 1]

@@ -9,12 +9,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from nigiri import bundle  # noqa: E402
 from nigiri.compiler.compile import compile_network  # noqa: E402
 from nigiri.compiler.constants import collect  # noqa: E402
 from nigiri.compiler.interpret import Interpreter  # noqa: E402
 from nigiri.model import GoldenDevice  # noqa: E402
 from nigiri.quant.errors import QuantisationError  # noqa: E402
-from nigiri.quant.export import integer_network, load_net, measure_network  # noqa: E402
+from nigiri.quant.export import integer_network, load_net, measure_network, undominated  # noqa: E402
 from nigiri.quant.ranges import Scale, choose, input_table, one_sided, two_sided  # noqa: E402
 from nigiri.quant.select import Candidate, pick, sample, spread  # noqa: E402
 from nigiri.quant.weights import dequantised, quantise_rows, share  # noqa: E402
@@ -225,3 +226,13 @@ def test_checkpoint_of_something_else(tmp_path):
     with pytest.raises(QuantisationError, match=r"^.*none is not a checkpoint of the nigiri-cifar SuperNet "
                        r"\(FileNotFoundError: .*\)"):
         load_net(tmp_path / "none")
+
+
+def test_dominated_subnets_are_dropped():
+    accuracies = {"min": 80.0, "s1": 82.0, "s2": 81.5, "s3": 82.0, "s4": 83.0, "s5": 86.0, "max": 85.0}
+    template = bundle.load(bundle.demo_path()).network
+    subnets = tuple(replace(template.subnets[0], info=replace(template.subnets[0].info, name=name, accuracy_int8=value))
+                    for name, value in accuracies.items())
+    kept = undominated(replace(template, subnets=subnets)).subnets
+    assert [(s.info.name, s.info.accuracy_int8) for s in kept] == [("min", 80.0), ("s1", 82.0), ("s2", 83.0),
+                                                                   ("max", 85.0)]

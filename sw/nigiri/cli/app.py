@@ -9,6 +9,7 @@ from nigiri.cli.bench_speed import bench_speed
 from nigiri.cli.compile import compile_command
 from nigiri.cli.demo import demo
 from nigiri.cli.info import info
+from nigiri.cli.profile import profile
 from nigiri.cli.run import run
 from nigiri.cli.verilog import verilog
 
@@ -21,6 +22,7 @@ bench = typer.Typer(help="Measure.", no_args_is_help=True)
 app.command("compile")(compile_command)
 app.command()(demo)
 app.command()(info)
+app.command()(profile)
 app.command()(run)
 app.command()(verilog)
 app.add_typer(bench, name="bench")

@@ -10,7 +10,9 @@ from nigiri.cli.compile import compile_command
 from nigiri.cli.demo import demo
 from nigiri.cli.info import info
 from nigiri.cli.profile import profile
+from nigiri.cli.reproduce import sushi_accel
 from nigiri.cli.run import run
+from nigiri.cli.sweep import sweep
 from nigiri.cli.verilog import verilog
 
 __all__ = ["app"]
@@ -24,8 +26,12 @@ app.command()(demo)
 app.command()(info)
 app.command()(profile)
 app.command()(run)
+app.command()(sweep)
 app.command()(verilog)
 app.add_typer(bench, name="bench")
+reproduce = typer.Typer(help="Published experiments, here.", no_args_is_help=True)
+app.add_typer(reproduce, name="reproduce")
+reproduce.command("sushi-accel")(sushi_accel)
 bench.command("cycle-model")(bench_cycle_model)
 bench.command("network")(bench_network)
 bench.command("speed")(bench_speed)

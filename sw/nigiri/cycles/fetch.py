@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from nigiri.cycles.reads import ReadPath
 from nigiri.cycles.rings import Ring
-from nigiri.cycles.timing import CHUNK, COPY, COPY_QUEUE, FETCH_CHECK
+from nigiri.cycles.timing import CHUNK, COPY, COPY_QUEUE, FETCH_CHECK, WRITTEN
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.descriptor import Flag, Opcode, taps
 
@@ -133,7 +133,12 @@ class Fetch:
 
     def _ask(self, ring: Ring, offset: int, count: int, index: int, step: int, pieces: list[tuple[int, float]],
              traffic: Traffic) -> None:
+        known = len(pieces)
         at = self.reads.ask(self.time, offset, count, index, step, pieces)
+        if self.resident:
+            for i, ready in pieces[known:]:
+                ring.writes.append((ready - WRITTEN, (i - index) // step + 1))
+                index = i + step
         traffic.span("fetch", at, pieces[-1][1])
         ring.asked += count
         self.time = at + 1
@@ -143,8 +148,8 @@ class Fetch:
         at = max(self.time, self.copies[-COPY_QUEUE])
         start = max(at, self.copied)
         self.copies.append(start)
-        self.copied = start + count
-        pieces.append((index + step * (count - 1), start + COPY + count - 1))
+        self.copied = end = start + count + ring.taken(start, count)
+        pieces.append((index + step * (count - 1), end + COPY - 1))
         traffic.span("fill", start, self.copied)
         ring.asked += count
         self.time = at + 1

@@ -1,6 +1,8 @@
 """The rings of the dynamic buffer: when the places that a request needs are free again."""
 from __future__ import annotations
 
+from collections import deque
+
 from nigiri.cycles.timing import FREED
 
 __all__ = ["Ring"]
@@ -19,6 +21,7 @@ class Ring:
         self.asked = self.given = 0
         self.gifts: list[tuple[int, float, float]] = []     # words given before, time of the first, cycles a word
         self.at = 0
+        self.writes: deque[tuple[float, int]] = deque()     # words from memory: time, count
 
     def room(self, count: int) -> float | None:
         """First cycle in which `count` more words may be asked for; None while that is not decided."""
@@ -32,6 +35,18 @@ class Ring:
             self.at += 1
         before, first, step = gifts[self.at]
         return first + (need - before - 1) * step + FREED
+
+    def taken(self, start: float, count: int) -> int:
+        """Cycles in which words from memory keep a copy of `count` words, begun at `start`, from the ring."""
+        writes = self.writes
+        while writes and writes[0][0] < start:
+            writes.popleft()
+        lost = 0
+        for time, words in writes:
+            if time > start + count + lost:
+                break
+            lost += words
+        return lost
 
     def give(self, words: int, first: float, step: float = 1.0) -> None:
         """`words` words are used up: the first in cycle `first`, each following one `step` cycles later."""

@@ -10,7 +10,7 @@ from nigiri.spec.descriptor import Flag
 
 __all__ = ["AHEAD", "CHECK", "CHUNK", "COPY", "COPY_QUEUE", "DRAIN", "FETCH_CHECK", "FREED", "LANE_QUEUE", "LOADED",
            "OUTSTANDING", "POOL", "POOL_GAP", "QUEUED", "READY", "STORED", "STORE_QUEUE", "STORE_SLOT", "TABLE",
-           "TABLE_WORD", "drains", "interval", "setup", "tile_pixels"]
+           "TABLE_WORD", "WRITTEN", "drains", "interval", "setup", "tile_pixels"]
 
 AHEAD = 4
 """Descriptors read ahead of the one that runs."""
@@ -34,6 +34,8 @@ READY = 4
 """From a word's last beat to the cycle in which the array may use it."""
 QUEUED = 4
 """From a descriptor's last beat to the cycle in which it may be taken."""
+WRITTEN = 2
+"""From the cycle in which a word is written into a ring to the one from which the array may use it."""
 FREED = 6
 """From the step that uses a word for the last time to the cycle in which its place can be asked for."""
 COPY, COPY_QUEUE = 6, 4

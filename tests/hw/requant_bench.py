@@ -164,6 +164,7 @@ def run_layer(config: AcceleratorConfig, layer: dict, blocks: list[Block], table
             ctx.set(dut.scale, plan.scales.get(cycle, dice.getrandbits(64)))
             new_block, sums = plan.captures.get(cycle, (dice.random() < 0.5, [dice.getrandbits(32)] * (8 * p)))
             ctx.set(dut.new_block, int(new_block))
+            ctx.set(dut.new_image, int(new_block))
             ctx.set(Cat(*(a for row in dut.acc for a in row)), sum(v << 32 * n for n, v in enumerate(sums)))
             assert ctx.get(dut.valid) == (cycle in plan.pixels), f"cycle {cycle}"
             want = plan.pixels.pop(cycle, None)

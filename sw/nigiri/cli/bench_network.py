@@ -23,7 +23,8 @@ __all__ = ["bench_network"]
 
 
 def bench_network(
-        network: Annotated[str, typer.Argument(metavar="NETWORK:SUBNET", help="For example demo:max or ofa_resnet50:A.")],
+        network: Annotated[str, typer.Argument(metavar="NETWORK:SUBNET",
+                                               help="For example demo:max or ofa_resnet50:A.")],
         config: Annotated[str, typer.Option(help="Configuration.")] = "pynq_z2",
         cache: Annotated[str, typer.Option(help="none, or best: the SubGraph that helps this SubNet most.")] = "none",
         memory: Annotated[str, typer.Option(help="Memory setting; the board's when left out.")] = "",

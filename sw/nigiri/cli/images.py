@@ -30,10 +30,10 @@ def class_name(label: int, classes: int) -> str:
     return CIFAR10[label] if classes == len(CIFAR10) else str(label)
 
 
-def read_image(text: str, compiled: CompiledBundle) -> Image:
+def read_image(text: str, compiled: CompiledBundle, subnet: str) -> Image:
     """The image that `text` names: `cifar512:17`, or a .npy, .png or .jpg file.
 
-    A .npy file must have the network's shape; pictures are cropped to a square and resized to it.
+    A .npy file must have the shape that `subnet` takes; pictures are cropped to a square and resized to it.
 
     Raises
     ------
@@ -52,15 +52,14 @@ def read_image(text: str, compiled: CompiledBundle) -> Image:
     try:
         if path.suffix == ".npy":
             return Image(pixels=np.load(path, allow_pickle=False))
-        return Image(pixels=_picture(path, compiled))
+        return Image(pixels=_picture(path, compiled.images[subnet]))
     except (OSError, ValueError) as error:
         raise BadArgument(f"{text} cannot be read as an image: {error}") from error
 
 
-def _picture(path: Path, compiled: CompiledBundle) -> np.ndarray:
+def _picture(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     pillow, ops = need("PIL.Image", "cli"), need("PIL.ImageOps", "cli")
-    shape = compiled.input
+    height, width, channels = shape
     with pillow.open(path) as picture:
-        plain = picture.convert("RGB" if shape.channels == 3 else "L")
-        fitted = ops.fit(plain, (shape.width, shape.height))
-        return np.asarray(fitted).reshape(shape.height, shape.width, shape.channels)
+        plain = picture.convert("RGB" if channels == 3 else "L")
+        return np.asarray(ops.fit(plain, (width, height))).reshape(shape)

@@ -23,7 +23,7 @@ def run(network: Annotated[str, typer.Argument(metavar="BUNDLE:SUBNET", help="Fo
     target = open_target(network)
     chosen, setting = machine(config, memory)
     compiled = target.compile(chosen)
-    picture = read_image(image, compiled)
+    picture = read_image(image, compiled, target.subnet.name)
     say(f"{target.subnet.name} on {device} ({chosen.name}, {setting.name})")
     opened = open_device(device, chosen, setting)
     try:

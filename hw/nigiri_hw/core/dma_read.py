@@ -151,17 +151,6 @@ class ReadDMA(wiring.Component):
         turn = Signal(range(max(2, ports)))
         room = most - offset[: ceil_log2(most)]
         count = Mux(left < room, left, room)
-        m.d.comb += self.request.ready.eq(~busy)
-        with m.If(self.request.valid & ~busy):
-            p = self.request.p
-            m.d.sync += [
-                busy.eq(1),
-                offset.eq(p.offset),
-                left.eq(p.count),
-                dest.eq(p.dest),
-                kind.eq(p.kind),
-                tag.eq(p.tag),
-            ]
         dealt = Signal()
         for n, lane in enumerate(lanes):
             b = lane.burst
@@ -182,20 +171,18 @@ class ReadDMA(wiring.Component):
                 dest.eq(dest + count),
                 turn.eq(Mux(turn == ports - 1, 0, turn + 1)),
             ]
-            with m.If(left == count):
-                m.d.sync += busy.eq(0)
-                # A waiting request follows without a gap.
-                m.d.comb += self.request.ready.eq(1)
-                with m.If(self.request.valid):
-                    p = self.request.p
-                    m.d.sync += [
-                        busy.eq(1),
-                        offset.eq(p.offset),
-                        left.eq(p.count),
-                        dest.eq(p.dest),
-                        kind.eq(p.kind),
-                        tag.eq(p.tag),
-                    ]
+        # A waiting request follows the last piece of the one before without a gap.
+        m.d.comb += self.request.ready.eq(~busy | (dealt & (left == count)))
+        with m.If(self.request.ready):
+            p = self.request.p
+            m.d.sync += [
+                busy.eq(self.request.valid),
+                offset.eq(p.offset),
+                left.eq(p.count),
+                dest.eq(p.dest),
+                kind.eq(p.kind),
+                tag.eq(p.tag),
+            ]
         with m.If(self.flush):
             m.d.sync += busy.eq(0)
 

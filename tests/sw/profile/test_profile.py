@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_trace_can_be_drawn(compiled, predicted):
     for tid in range(1, len(TRACKS) + 1):
         track = sorted((e["ts"], e["dur"]) for e in events if e["tid"] == tid)
         assert all(dur > 0 for _, dur in track)
-        assert all(a + dur <= b + 1e-6 for (a, dur), (b, _) in zip(track, track[1:], strict=False))
+        assert all(a + dur <= b + 1e-6 for (a, dur), (b, _) in pairwise(track))
     assert max(e["ts"] + e["dur"] for e in events) <= predicted.cycles / 200.0 + 0.1
 
 

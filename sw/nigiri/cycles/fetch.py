@@ -148,7 +148,7 @@ class Fetch:
         at = max(self.time, self.copies[-COPY_QUEUE])
         start = max(at, self.copied)
         self.copies.append(start)
-        self.copied = end = start + count + ring.taken(start, count)
+        self.copied = end = start + count + ring.taken(start + COPY - WRITTEN, count)
         pieces.append((index + step * (count - 1), end + COPY - 1))
         traffic.span("fill", start, self.copied)
         ring.asked += count
@@ -194,7 +194,7 @@ class Fetch:
                     index += count
                     left -= count
                 traffic.pb += 64 * near
-                offset, left = row + at + near, words - near
+                offset, left, known = row + at + near, words - near, len(pieces)
                 traffic.weights += 64 * left
                 while left:
                     count = CHUNK if left > CHUNK else left
@@ -207,5 +207,11 @@ class Fetch:
                     index += count
                     offset += count
                     left -= count
+                if near and words > near:
+                    # Words from memory go first: copies that are still under way wait for them.
+                    begin = pieces[known][1] - WRITTEN
+                    late = self.copied + COPY - WRITTEN - begin
+                    if late > 0:
+                        self.copied += ring.taken(begin, round(late))
             self.arrivals[n, ob] = Arrival(params, max(ready - i for i, ready in pieces), pieces)
             yield 1.0

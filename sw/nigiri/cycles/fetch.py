@@ -136,17 +136,20 @@ class Fetch:
         known = len(pieces)
         at = self.reads.ask(self.time, offset, count, index, step, pieces)
         if self.resident:
+            times: list[float] = []
+            word = self.reads.beats * self.reads.beat
             for i, ready in pieces[known:]:
-                ring.writes.append((ready - WRITTEN, (i - index) // step + 1))
+                times += [ready - WRITTEN - word * k for k in range((i - index) // step + 1)]
                 index = i + step
+            ring.writes += [(t, 1) for t in sorted(times)]
         traffic.span("fetch", at, pieces[-1][1])
         ring.asked += count
         self.time = at + 1
 
     def _copy(self, ring: Ring, count: int, index: int, step: int, pieces: list[tuple[int, float]],
               traffic: Traffic) -> None:
-        at = max(self.time, self.copies[-COPY_QUEUE])
-        start = max(at, self.copied)
+        at = max(self.time, self.copies[-COPY_QUEUE] + 1)
+        start = max(at + 1, self.copied)
         self.copies.append(start)
         self.copied = end = start + count + ring.taken(start + COPY - WRITTEN, count)
         pieces.append((index + step * (count - 1), end + COPY - 1))

@@ -38,8 +38,8 @@ WRITTEN = 2
 """From the cycle in which a word is written into a ring to the one from which the array may use it."""
 FREED = 6
 """From the step that uses a word for the last time to the cycle in which its place can be asked for."""
-COPY, COPY_QUEUE = 6, 4
-"""From a request for words of the persistent buffer to the first of them ready; requests that wait."""
+COPY, COPY_QUEUE = 4, 4
+"""From the begin of a copy from the persistent buffer to its first word ready; copies that wait."""
 LOADED = 5
 """From the last beat of a LOAD to its end."""
 STORE_SLOT, STORE_QUEUE, STORED = 8, 16, 3

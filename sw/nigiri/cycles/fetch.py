@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from nigiri.cycles.reads import ReadPath
 from nigiri.cycles.rings import Ring
-from nigiri.cycles.timing import CHUNK, COPY, COPY_QUEUE, FETCH_CHECK, WRITTEN
+from nigiri.cycles.timing import CHUNK, COPY, COPY_QUEUE, COPY_RUN, FETCH_CHECK, WRITTEN
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.descriptor import Flag, Opcode, taps
 
@@ -71,8 +71,6 @@ class Fetch:
         self.limit = 0.0
         self.time = 0.0
         self.done = False
-        self.copied = 0.0
-        self.copies = [0.0] * COPY_QUEUE
         self._walk = self._run()
 
     def until(self, time: float) -> None:
@@ -148,12 +146,12 @@ class Fetch:
 
     def _copy(self, ring: Ring, count: int, index: int, step: int, pieces: list[tuple[int, float]],
               traffic: Traffic) -> None:
-        at = max(self.time, self.copies[-COPY_QUEUE] + 1)
-        start = max(at + 1, self.copied)
-        self.copies.append(start)
-        self.copied = end = start + count + ring.taken(start + COPY - WRITTEN, count)
+        at = max(self.time, ring.copies[-COPY_QUEUE] + 1)
+        start = max(at + 1, ring.copied)
+        ring.copies.append(start)
+        ring.copied = end = start + count + ring.taken(start + COPY - WRITTEN, count)
         pieces.append((index + step * (count - 1), end + COPY - 1))
-        traffic.span("fill", start, self.copied)
+        traffic.span("fill", start, end)
         ring.asked += count
         self.time = at + 1
 
@@ -191,7 +189,7 @@ class Fetch:
                 self.time += 1
                 left = near
                 while left:
-                    count = min(left, CHUNK)
+                    count = min(left, COPY_RUN)
                     yield from self._room(ring, count)
                     self._copy(ring, count, step * index, step, pieces, traffic)
                     index += count
@@ -213,8 +211,8 @@ class Fetch:
                 if near and words > near:
                     # Words from memory go first: copies that are still under way wait for them.
                     begin = pieces[known][1] - WRITTEN
-                    late = self.copied + COPY - WRITTEN - begin
+                    late = ring.copied + COPY - WRITTEN - begin
                     if late > 0:
-                        self.copied += ring.taken(begin, round(late))
+                        ring.copied += ring.taken(begin, round(late))
             self.arrivals[n, ob] = Arrival(params, max(ready - i for i, ready in pieces), pieces)
             yield 1.0

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from nigiri.cycles.timing import FREED
+from nigiri.cycles.timing import COPY_QUEUE, FREED
 
 __all__ = ["Ring"]
 
@@ -14,6 +14,7 @@ class Ring:
     Attributes
     ----------
     asked, given: words so far.
+    copied: cycle in which the ring's copy engine has read its last word so far; copies: when each run began.
     """
 
     def __init__(self, capacity: int):
@@ -21,6 +22,8 @@ class Ring:
         self.asked = self.given = 0
         self.gifts: list[tuple[int, float, float]] = []     # words given before, time of the first, cycles a word
         self.at = 0
+        self.copied = 0.0
+        self.copies = [0.0] * COPY_QUEUE
         self.writes: deque[tuple[float, int]] = deque()     # words from memory: time, count
 
     def room(self, count: int) -> float | None:

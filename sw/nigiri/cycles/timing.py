@@ -8,9 +8,9 @@ from __future__ import annotations
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.descriptor import Flag
 
-__all__ = ["AHEAD", "CHECK", "CHUNK", "COPY", "COPY_QUEUE", "DRAIN", "FETCH_CHECK", "FREED", "LANE_QUEUE", "LOADED",
-           "OUTSTANDING", "POOL", "POOL_GAP", "QUEUED", "READY", "STORED", "STORE_QUEUE", "STORE_SLOT", "TABLE",
-           "TABLE_WORD", "WRITTEN", "drains", "interval", "setup", "tile_pixels"]
+__all__ = ["AHEAD", "CHECK", "CHUNK", "COPY", "COPY_QUEUE", "COPY_RUN", "DRAIN", "FETCH_CHECK", "FREED",
+           "LANE_QUEUE", "LOADED", "OUTSTANDING", "POOL", "POOL_GAP", "QUEUED", "READY", "STORED", "STORE_QUEUE",
+           "STORE_SLOT", "TABLE", "TABLE_WORD", "WRITTEN", "drains", "interval", "setup", "tile_pixels"]
 
 AHEAD = 4
 """Descriptors read ahead of the one that runs."""
@@ -38,8 +38,8 @@ WRITTEN = 2
 """From the cycle in which a word is written into a ring to the one from which the array may use it."""
 FREED = 6
 """From the step that uses a word for the last time to the cycle in which its place can be asked for."""
-COPY, COPY_QUEUE = 4, 4
-"""From the begin of a copy from the persistent buffer to its first word ready; copies that wait."""
+COPY, COPY_QUEUE, COPY_RUN = 5, 4, 64
+"""From the begin of a copy from the persistent buffer to its first word ready; copies that wait; words in one."""
 LOADED = 5
 """From the last beat of a LOAD to its end."""
 STORE_SLOT, STORE_QUEUE, STORED = 8, 16, 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Module, Signal
 from hw_helpers import put, run, small, take
 
 from nigiri_hw.core.pbuf import PersistentBuffer

@@ -36,8 +36,9 @@ def load_bundle(name: str) -> Bundle:
 
 
 def open_target(text: str) -> Target:
-    """The bundle and SubNet of BUNDLE:SUBNET; `min` and `max` are the smallest and the largest SubNet by MACs.  The name
-    of a network of :mod:`nigiri.zoo` in place of a bundle takes that one, calibrated once and kept.
+    """The network and SubNet of BUNDLE:SUBNET; `min` and `max` are the smallest and the largest SubNet by MACs.
+
+    The name of a network of :mod:`nigiri.zoo` in place of a bundle takes that one, calibrated once and kept.
 
     Raises
     ------

@@ -65,7 +65,7 @@ def violations(path: Path) -> list[str]:
             if root in ("torch", "PIL"):
                 ok = within(me, "nigiri.supernet", "nigiri.quant")
             if root in ("typer", "rich", "matplotlib"):
-                ok = within(me, "nigiri.cli", "nigiri.demo")
+                ok = within(me, "nigiri.cli", "nigiri.demo", "nigiri.profile", "nigiri.reproduce")
             if root == "typer":        # scripts of the extra `train`, which brings it
                 ok = ok or within(me, "nigiri.supernet", "nigiri.quant")
         if not ok or root in ("pickle", "cPickle", "dill", "shelve", "marshal"):

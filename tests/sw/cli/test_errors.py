@@ -22,7 +22,7 @@ TOY = "TOY"                     # replaced by the path of the toy bundle
     (["run", f"{TOY}:min", TOY], r".* cannot be read as an image: .*"),
     (["run", f"{TOY}:min", "cifar512:0", "--device", "gpu"], r"unknown device 'gpu': choose rtl or golden"),
     (["run", f"{TOY}:min", "cifar512:0", "--config", "big"],
-     r"unknown configuration 'big': choose one of tiny, pynq_z2, kv260, zcu104"),
+     r"unknown configuration 'big': choose one of tiny, small, pynq_z2, kv260, zcu104, sushi_zcu104, sushi_u50"),
     (["run", f"{TOY}:min", "cifar512:0", "--memory", "fast"],
      r"unknown memory setting 'fast': choose one of ddr3_z2, .*"),
     (["bench", "network", f"{TOY}:min", "--cache", "all"], r"--cache must be none or best, not 'all'"),

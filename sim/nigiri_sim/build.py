@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from nigiri_sim.errors import BuildError
+from nigiri_sim.share import share
 from nigiri_sim.toolchain import Verilator, build_root, compiler_version, cpu_flags, find_verilator
 
 __all__ = ["Trace", "build_model", "content_key", "locked", "ports_header"]
@@ -24,12 +25,14 @@ Trace = Literal["", "fst", "vcd"]
 
 NATIVE = Path(__file__).parent / "native"
 LIBRARY = "model.so"
+SHARE = Path(__file__).parent / "share.py"
 
 VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "--prefix", "Vdut",
-                   "--output-split", "20000", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-Wno-MULTIDRIVEN")
+                   "--output-split", "20000", "--output-split-cfuncs", "4000", "-Wno-fatal", "-Wno-lint",
+                   "-Wno-style", "-Wno-MULTIDRIVEN")
 COMPILER_FLAGS = ("-std=gnu++20", "-march=native", "-fPIC", "-w", "-DVL_USER_FATAL", "-DVERILATOR=1", "-DVM_SC=0",
                   "-DVM_COVERAGE=0", "-DVM_TIMING=0")
-FAST, SLOW = "-O3", "-O0"
+FAST, SLOW = "-O2", "-O0"
 JOBS = min(2, os.cpu_count() or 1)
 
 
@@ -128,7 +131,7 @@ def build_model(verilog: str, *, top: str, ports: int, port_bits: int, trace: Tr
     """
     verilator = find_verilator()
     header = ports_header(ports, port_bits)
-    sources = {p.name: p.read_text() for p in sorted(NATIVE.iterdir()) if p.suffix in (".cpp", ".h")}
+    sources = {p.name: p.read_text() for p in (*sorted(NATIVE.iterdir()), SHARE) if p.suffix in (".cpp", ".h", ".py")}
     key = content_key(verilog, top, header, sources, VERILATOR_FLAGS, COMPILER_FLAGS, FAST, SLOW, defines, trace,
                       verilator.version, str(verilator.root), compiler_version(), cpu_flags())
     root = build_root()
@@ -159,7 +162,8 @@ def _build(work: Path, verilator: Verilator, verilog: str, top: str, header: str
            defines: tuple[str, ...], root: Path) -> None:
     objects = work / "obj"
     objects.mkdir()
-    (work / "design.v").write_text(verilog)
+    # A waveform shows the design as it is.
+    (work / "design.v").write_text(verilog if trace else share(verilog))
     (objects / "ports.h").write_text(header)
     _run([*verilator.command, *VERILATOR_FLAGS, *([f"--trace-{trace}"] if trace else []), *(f"-D{d}" for d in defines),
           "--top-module", top, "-Mdir", "obj", "design.v"], work, verilator)

@@ -16,9 +16,15 @@ CONFIGS = {
     "4 lanes": small(lanes=4, requant_pixels=2),
     "4 lanes at once": small(lanes=4, requant_pixels=4),
     "8 lanes": small(lanes=8, requant_pixels=8),
+    "4 lanes, no power of two": small(lanes=4, requant_pixels=2, ab_words=384),
     "12 lanes, 3 words a group": small(lanes=12, requant_pixels=6, groups=2, ab_words=512),
     "20 lanes, 5 words a group": small(lanes=20, requant_pixels=10, groups=2, ab_words=512),
 }
+
+
+def places(config: AcceleratorConfig, room: int) -> int:
+    """Addresses from which `room` words exist: all where the buffer wraps at its end, which a power of two does."""
+    return config.ab_words if config.ab_words == config.ab_span else config.ab_words - room + 1
 
 
 def random_writes(dice: random.Random, config: AcceleratorConfig, half: int):
@@ -27,7 +33,7 @@ def random_writes(dice: random.Random, config: AcceleratorConfig, half: int):
         groups = []
         for _ in range(2):
             count = dice.randint(0, half)
-            groups.append((dice.randrange(config.ab_words), [dice.getrandbits(64) for _ in range(count)]))
+            groups.append((dice.randrange(places(config, half)), [dice.getrandbits(64) for _ in range(count)]))
         banks = [(start + n) % config.banks for start, words in groups for n in range(len(words))]
         if len(set(banks)) == len(banks):
             return groups
@@ -60,7 +66,7 @@ def test_random_traffic(name):
             for start, words in waiting:
                 store(model, start, words)
             waiting = []
-            addr = dice.randrange(config.ab_words)
+            addr = dice.randrange(places(config, config.lanes + 6))
             ctx.set(dut.addr, addr)
             expected[cycle + LATENCY] = [model[(addr + j) % config.ab_words] for j in range(config.lanes + 6)]
             loading = dice.random() < 0.3

@@ -94,7 +94,7 @@ def test_verilog_is_reproducible():
     ({"groups": 3}, "groups must be 1, 2 or 4 and each take an even number of lanes, not 3"),
     ({"groups": 4}, "groups must be 1, 2 or 4 and each take an even number of lanes, not 4"),
     ({"groups": 2, "requant_pixels": 1}, "requant_pixels must be half of lanes where there are groups, not 1"),
-    ({"ab_words": 128}, "ab_words must be a power of two of at least 256, not 128"),
+    ({"ab_words": 128}, "ab_words must be a multiple of 128 of at least 256, not 128"),
     ({"db_words": 32}, "db_words must be a power of two between 64 and 65536, not 32"),
     ({"ports": 0}, "ports must be between 1 and 16, not 0"), ({"port_bits": 32}, "port_bits must be 64 or 128, not 32"),
     ({"layers": 12}, "layers must be a power of two between 2 and 1024, not 12")])

@@ -1,6 +1,8 @@
 """Verilog of a configuration: hierarchy kept, ports named for Vivado's IP packager."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from amaranth.back import rtlil
@@ -73,9 +75,27 @@ def to_verilog(text: str) -> str:
     return yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
 
 
+@contextmanager
+def _without_contents() -> Iterator[None]:
+    """Keeps Amaranth from writing out every word of every memory: most of its time, for what MEMINIT removes again.
+
+    This is a private function of Amaranth: where it is not there any more, it only takes longer.
+    """
+    emitter = getattr(rtlil, "ModuleEmitter", None)
+    written = getattr(emitter, "emit_memory", None)
+    if written is not None:
+        emitter.emit_memory = lambda self, cell_idx, cell: None
+    try:
+        yield
+    finally:
+        if written is not None:
+            emitter.emit_memory = written
+
+
 @cache
 def generate(config: AcceleratorConfig) -> str:
     """Verilog text of the accelerator; the same text every time for the same configuration and Yosys."""
     top = Accelerator(config)
-    text = rtlil.convert(top, name=module_name(config), ports=flat_ports(top), emit_src=False)
+    with _without_contents():
+        text = rtlil.convert(top, name=module_name(config), ports=flat_ports(top), emit_src=False)
     return to_verilog(text)

@@ -11,7 +11,8 @@ from amaranth.lib.wiring import In, Out
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.descriptor import Flag
 from nigiri_hw.core.layer import descriptor_layout
-from nigiri_hw.core.requant_lane import LATENCY, RequantLane
+from nigiri_hw.core.requant_lane import LATENCY
+from nigiri_hw.core.requant_pixel import RequantPixel
 from nigiri_hw.lib.util import delay, half_of
 
 __all__ = ["LATENCY", "Requantiser"]
@@ -189,33 +190,34 @@ class Requantiser(wiring.Component):
             stages.append(delay(m, stages[-1], 1, f"leave{n}"))
         for n in range(g):
             half = n + g // 2 if n < g // 2 else n
-            residual = delay(m, Mux(upper, res[half], res[n]), FACTOR_AT, f"res{n}")
+            m.submodules[f"pixel_{n}"] = pixel = RequantPixel()
+            m.d.comb += [
+                pixel.en.eq(Cat(*stages[:LATENCY])),
+                pixel.zp_out.eq(layer.zp_out),
+                pixel.use_table.eq(use_table),
+                pixel.table_en.eq(self.table_en),
+                pixel.table_addr.eq(self.table_addr),
+                pixel.table_words.eq(self.table_words),
+                pixel.use_residual.eq(use_residual),
+                pixel.residual.eq(delay(m, Mux(upper, res[half], res[n]), FACTOR_AT, f"res{n}")),
+                pixel.zp_y.eq(layer.zp_y),
+                pixel.zp_res.eq(layer.zp_res),
+                pixel.zp_sum.eq(layer.zp_sum),
+                pixel.mult_r.eq(mult_r),
+                pixel.res_half.eq(half_y),
+                pixel.res_shift.eq(layer.res_shift),
+                pixel.act_min.eq(layer.act_min),
+                pixel.act_max.eq(layer.act_max),
+                self.pixels[n].eq(pixel.value),
+            ]
             for c in range(8):
-                m.submodules[f"lane_{n}_{c}"] = lane = RequantLane()
                 m.d.comb += [
-                    lane.en.eq(Cat(*stages[:LATENCY])),
-                    lane.acc.eq(Mux(upper, tile[half][c], tile[n][c])),
-                    lane.bias.eq(bias_0[c]),
-                    lane.mult.eq(mult_1[c]),
-                    lane.half.eq(half_2[c]),
-                    lane.shift.eq(shift_2[c]),
-                    lane.zp_out.eq(layer.zp_out),
-                    lane.use_table.eq(use_table),
-                    lane.table_en.eq(self.table_en),
-                    lane.table_addr.eq(self.table_addr),
-                    lane.table_words.eq(self.table_words),
-                    lane.use_residual.eq(use_residual),
-                    lane.residual.eq(residual.word_select(c, 8)),
-                    lane.zp_y.eq(layer.zp_y),
-                    lane.zp_res.eq(layer.zp_res),
-                    lane.zp_sum.eq(layer.zp_sum),
-                    lane.mult_y.eq(factor[c]),
-                    lane.mult_r.eq(mult_r),
-                    lane.res_half.eq(half_y),
-                    lane.res_shift.eq(layer.res_shift),
-                    lane.act_min.eq(layer.act_min),
-                    lane.act_max.eq(layer.act_max),
-                    self.pixels[n].word_select(c, 8).eq(lane.value),
+                    pixel.acc[c].eq(Mux(upper, tile[half][c], tile[n][c])),
+                    pixel.bias[c].eq(bias_0[c]),
+                    pixel.mult[c].eq(mult_1[c]),
+                    pixel.half[c].eq(half_2[c]),
+                    pixel.shift[c].eq(shift_2[c]),
+                    pixel.mult_y[c].eq(factor[c]),
                 ]
         m.d.comb += self.valid.eq(stages[LATENCY])
         return m

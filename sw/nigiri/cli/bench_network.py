@@ -1,6 +1,7 @@
 """`nigiri bench network`: one inference, counted."""
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,6 +12,10 @@ from nigiri.cli.output import emit, say
 from nigiri.cli.target import Target, machine, open_device, open_target
 from nigiri.compiler import CompiledBundle
 from nigiri.counts import dram_bytes, stalls
+from nigiri.cycles import predict
+from nigiri.cycles.best import best_subgraph
+from nigiri.cycles.check import compared, summary
+from nigiri.cycles.measure import run_marked
 from nigiri.model import GoldenDevice
 from nigiri.runtime.counters import Counters
 from nigiri.runtime.engine import Engine
@@ -54,18 +59,14 @@ def measure(target: Target, compiled: CompiledBundle, config: AcceleratorConfig,
     """The measured part of the report."""
     name, work = target.subnet.name, workload(compiled, target.subnets, memory)
     image = test_image(compiled, name)
-    row = next(s for s in work.subnets if s.name == name)
-    forms = work.best_for(row) if cache == "best" else [Candidate("none", {})]
-    results: list[tuple[Counters, Candidate, np.ndarray]] = []
-    for form in forms:
-        engine.cache(form.boxes)
-        say(f"running {name}, {form.bytes // 1024} KiB cached ({form.name})")
-        got = engine.infer(name, image)
-        results.append((got.counters, form, got.logits))
-    counters, form, logits = min(results, key=lambda r: (r[0].cycles, r[0].bytes_weights_dram))
+    form = best_form(target, compiled, memory) if cache == "best" else Candidate("none", {})
     engine.cache(form.boxes)
+    say(f"running {name}, {form.bytes // 1024} KiB cached ({form.name})")
+    began = time.process_time()
+    counters, logits, model = run_once(engine, name, image, memory, form)
+    seconds = time.process_time() - began
     say("comparing every layer with the golden model")
-    exact = bit_exact(engine, compiled, name, image, form, logits, counters)
+    exact, tensors = bit_exact(engine, compiled, name, image, form, logits, counters)
     cycles = counters.cycles
     return {
         "cycles": cycles, "latency_ms": cycles / (config.clock_mhz * 1e3), "clock_mhz": config.clock_mhz,
@@ -73,7 +74,36 @@ def measure(target: Target, compiled: CompiledBundle, config: AcceleratorConfig,
         "utilization": target.subnet.macs / (cycles * config.mac_units) if cycles else 0.0,
         "dram_bytes": dram_bytes(counters), "pb_bytes": counters.bytes_weights_pb, "cached_bytes": form.bytes,
         "busy": counters.busy, "stalls": stalls(counters),
-        "mac_per_dram_byte": work.roofline.intensity, "bit_exact": exact}
+        "mac_per_dram_byte": work.roofline.intensity, "bit_exact": exact, "tensors_compared": tensors,
+        "cycle_model": model, "cycles_per_second": cycles / seconds if cycles and seconds else None}
+
+
+def best_form(target: Target, compiled: CompiledBundle, memory: MemorySetting) -> Candidate:
+    """The SubGraph with which the cycle model promises the SubNet the fewest cycles, then the fewest bytes."""
+    name, work = target.subnet.name, workload(compiled, target.subnets, memory)
+    program, offset = compiled.descriptors(name), compiled.program(name)[0]
+    forms = [*work.best_for(next(s for s in work.subnets if s.name == name)),
+             Candidate("cycles saved per byte", best_subgraph(compiled, name, memory))]
+
+    def cost(form: Candidate) -> tuple[int, int]:
+        got = predict(program, compiled.config, memory, form.boxes, offset=offset)
+        return got.cycles, got.dram_bytes
+
+    return min(forms, key=cost)
+
+
+def run_once(engine: Engine, subnet: str, image: np.ndarray, memory: MemorySetting,
+             form: Candidate) -> tuple[Counters, np.ndarray, dict[str, float] | None]:
+    """Counters, logits, and how far the cycle model is off in each layer (None for a device without time)."""
+    compiled, driver = engine.compiled, engine.driver
+    if driver.device.name == "golden":
+        got = engine.infer(subnet, image)
+        return got.counters, got.logits, None
+    driver.write(compiled.input_offset, compiled.encode_input(image, subnet))
+    measured, counters = run_marked(driver, *compiled.program(subnet))
+    logits = compiled.decode_output(driver.read(compiled.output_offset, compiled.output_bytes(subnet)), subnet)
+    errors = summary(compared(compiled, subnet, memory, form.boxes, measured))
+    return counters, logits, {key: errors[key] for key in ("mean_abs_error", "worst_abs_error", "total_error")}
 
 
 def test_image(compiled: CompiledBundle, subnet: str) -> np.ndarray:
@@ -87,15 +117,16 @@ def test_image(compiled: CompiledBundle, subnet: str) -> np.ndarray:
 
 
 def bit_exact(engine: Engine, compiled: CompiledBundle, subnet: str, image: np.ndarray, cached: Candidate,
-              logits: np.ndarray, counters: Counters) -> bool:
-    """Whether every byte of every layer, the logits, and the counted bytes are those of the golden model."""
+              logits: np.ndarray, counters: Counters) -> tuple[bool, int]:
+    """Whether every byte of every layer, the logits, and the counted bytes are those of the golden model; the number of
+    tensors (or bands of them) that were compared."""
     with Engine(GoldenDevice(compiled.config), compiled) as golden:
         golden.cache(cached.boxes)
         want = golden.infer(subnet, image)
-        layers = zip(engine.dump(subnet, image), golden.dump(subnet, image), strict=True)
+        layers = list(zip(engine.dump(subnet, image), golden.dump(subnet, image), strict=True))
         same = all(np.array_equal(a.data, b.data) for a, b in layers) and np.array_equal(logits, want.logits)
         return (same and dram_bytes(counters) == dram_bytes(want.counters)
-                and counters.bytes_weights_pb == want.counters.bytes_weights_pb)
+                and counters.bytes_weights_pb == want.counters.bytes_weights_pb), len(layers)
 
 
 def show(d: dict[str, Any]) -> None:
@@ -106,4 +137,9 @@ def show(d: dict[str, Any]) -> None:
     print("stalls       " + ", ".join(f"{k} {v:,}" for k, v in d["stalls"].items()))
     print("DRAM bytes   " + ", ".join(f"{k} {v:,}" for k, v in d["dram_bytes"].items()))
     print(f"PB bytes     {d['pb_bytes']:,} of {d['cached_bytes']:,} cached")
-    print(f"bit exact    {'yes' if d['bit_exact'] else 'NO'}")
+    print(f"bit exact    {'yes' if d['bit_exact'] else 'NO'}, {d['tensors_compared']} tensors compared")
+    if d["cycle_model"]:
+        print(f"cycle model  {100 * d['cycle_model']['total_error']:+.2f} %; of single layers "
+              f"{100 * d['cycle_model']['mean_abs_error']:.2f} % (mean), "
+              f"{100 * d['cycle_model']['worst_abs_error']:.2f} % (worst)")
+        print(f"simulation   {d['cycles_per_second']:,.0f} cycles per second of processor time")

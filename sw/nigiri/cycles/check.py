@@ -16,7 +16,7 @@ from nigiri.runtime.placement import Box
 from nigiri.spec.descriptor import Opcode
 from nigiri.spec.memory import MemorySetting
 
-__all__ = ["Row", "check_program", "check_random", "steps", "summary"]
+__all__ = ["Row", "check_program", "check_random", "compared", "steps", "summary"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +75,14 @@ def check_random(driver: Driver, memory: MemorySetting, count: int, seed: int = 
 def check_program(driver: Driver, compiled: CompiledBundle, subnet: str, memory: MemorySetting,
                   resident: Mapping[int, Box] | None = None) -> list[Row]:
     """Every layer of a SubNet's program."""
-    program = compiled.descriptors(subnet)
     measured, _ = measure_program(driver, compiled, subnet, resident or {})
+    return compared(compiled, subnet, memory, resident or {}, measured)
+
+
+def compared(compiled: CompiledBundle, subnet: str, memory: MemorySetting, resident: Mapping[int, Box],
+             measured: Sequence[int]) -> list[Row]:
+    """Every layer of a SubNet's program, with the cycles measured of each descriptor."""
+    program = compiled.descriptors(subnet)
     predicted = predict(program, compiled.config, memory, resident, offset=compiled.program(subnet)[0]).layers
     names = {x.id: x.name for x in compiled.layers}
     rows = []

@@ -11,7 +11,7 @@ from nigiri.runtime.driver import WORD, Driver
 from nigiri.runtime.placement import Box, entries, place
 from nigiri.spec.registers import Control, Status, address
 
-__all__ = ["measure_layer", "measure_program"]
+__all__ = ["measure_layer", "measure_program", "run_marked"]
 
 
 def measure_layer(driver: Driver, image: np.ndarray, offset: int) -> Counters:
@@ -34,7 +34,16 @@ def measure_program(driver: Driver, compiled: CompiledBundle, subnet: str,
     if resident:
         todo = entries({}, place(resident, {}, compiled.config.pb_words), compiled.layers)
         driver.fill(todo, compiled.fill_offset)
-    first, count = compiled.program(subnet)
+    return run_marked(driver, *compiled.program(subnet))
+
+
+def run_marked(driver: Driver, first: int, count: int) -> tuple[list[int], Counters]:
+    """Run the `count` descriptors from word `first` of the attached window: (cycles of each, counters of the run).
+
+    Raises
+    ------
+    DeviceTimeout: it does not end.  Another error of the device shows in fewer marks, and is for the caller to find.
+    """
     driver.set_register("PROGRAM_OFFSET", first)
     driver.set_register("PROGRAM_LENGTH", count)
     driver.set_register("CONTROL", Control.START)

@@ -38,14 +38,14 @@ class Machine:
 
     Attributes
     ----------
-    ab: activation buffer, int8 [ab_words, 8]; zero at power-on, kept by a reset.
+    ab: activation buffer, int8 [ab_span, 8]; zero at power-on, kept by a reset.
     residency: residency table and persistent buffer.
     counters: bytes by upper-case counter name; cleared when a program starts.
     """
 
     def __init__(self, config: AcceleratorConfig):
         self.config = config
-        self.ab = np.zeros((config.ab_words, 8), np.int8)
+        self.ab = np.zeros((config.ab_span, 8), np.int8)
         self.residency = Residency(config)
         self.counters: Counter[str] = Counter()
 

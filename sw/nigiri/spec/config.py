@@ -28,7 +28,7 @@ class AcceleratorConfig:
     lanes: output pixels computed together (P); the array does 64 * P multiply-accumulates a cycle.
     requant_pixels: pixels (of 8 channels) requantised and written back a cycle; divides `lanes`.
     groups: output blocks that the lanes can work on at a time, each over `lanes` / `groups` pixels: 1, 2 or 4.
-    ab_words: activation buffer, in pixel words of 8 bytes (8 channels of one pixel); a power of two.
+    ab_words: activation buffer, in pixel words of 8 bytes (8 channels of one pixel); a multiple of 8 * `banks`.
     db_words: dynamic buffer, in weight words of 64 bytes, divided among `groups` rings; a power of two.  One output
         block of a layer must fit a ring.
     pb_words: persistent buffer, in weight words of 64 bytes; 0 builds an accelerator without one.
@@ -63,8 +63,8 @@ class AcceleratorConfig:
              "groups must be 1, 2 or 4 and each take an even number of lanes", self.groups)
         need(self.groups == 1 or 2 * self.requant_pixels == self.lanes,
              "requant_pixels must be half of lanes where there are groups", self.requant_pixels)
-        need(_power_of_two(self.ab_words) and self.ab_words >= 16 * self.banks,
-             f"ab_words must be a power of two of at least {16 * self.banks}", self.ab_words)
+        need(self.ab_words >= 16 * self.banks and self.ab_words % (8 * self.banks) == 0,
+             f"ab_words must be a multiple of {8 * self.banks} of at least {16 * self.banks}", self.ab_words)
         need(_power_of_two(self.db_words) and 64 <= self.db_words <= 65536,
              "db_words must be a power of two between 64 and 65536", self.db_words)
         need(0 <= self.pb_words <= 1 << 20, "pb_words must be between 0 and 1048576", self.pb_words)
@@ -88,6 +88,11 @@ class AcceleratorConfig:
         """Activation banks: a depthwise window of `lanes` + 6 consecutive pixels is read in one cycle."""
         need = max(8, self.lanes + 6)
         return 1 << (need - 1).bit_length()
+
+    @property
+    def ab_span(self) -> int:
+        """Pixel words that an activation address reaches: the power of two from `ab_words` on."""
+        return 1 << (self.ab_words - 1).bit_length()
 
     @property
     def burst_words(self) -> int:
@@ -118,9 +123,9 @@ CONFIGS: dict[str, AcceleratorConfig] = {c.name: c for c in (
     AcceleratorConfig(name="pynq_z2", lanes=4, requant_pixels=2, ab_words=_k(16), db_words=_k(1), pb_words=_k(4),
                       ports=2, port_bits=64, clock_mhz=100, part="xc7z020clg400-1"),
     AcceleratorConfig(name="kv260", lanes=16, requant_pixels=8, groups=4, ab_words=_k(64), db_words=_k(4),
-                      pb_words=_k(20), ports=4, port_bits=128, clock_mhz=200, part="xck26-sfvc784-2LV-c"),
-    AcceleratorConfig(name="zcu104", lanes=32, requant_pixels=16, groups=4, ab_words=_k(128), db_words=_k(4),
-                      pb_words=_k(40), ports=4, port_bits=128, clock_mhz=300, part="xczu7ev-ffvc1156-2-e"),
+                      pb_words=_k(16), ports=4, port_bits=128, clock_mhz=200, part="xck26-sfvc784-2LV-c"),
+    AcceleratorConfig(name="zcu104", lanes=32, requant_pixels=16, groups=4, ab_words=_k(96), db_words=_k(4),
+                      pb_words=_k(48), ports=4, port_bits=128, clock_mhz=300, part="xczu7ev-ffvc1156-2-e"),
     AcceleratorConfig(name="sushi_zcu104", lanes=20, requant_pixels=10, groups=2, ab_words=_k(128), db_words=_k(4),
                       pb_words=_k(27), ports=6, port_bits=128, clock_mhz=100, part="xczu7ev-ffvc1156-2-e"),
     AcceleratorConfig(name="sushi_u50", lanes=72, requant_pixels=36, groups=4, ab_words=_k(256), db_words=_k(8),

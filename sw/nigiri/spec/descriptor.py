@@ -2,7 +2,8 @@
 
 Units: *pixel words* are 8 bytes in the activation buffer (8 channels of one pixel), *words* are 64 bytes in DRAM and
 in the weight buffers.  DRAM offsets count words from the base of the DMA window.  Activation addresses wrap modulo
-the buffer.  See :mod:`nigiri.spec.layout` for the order of pixels and weights, :mod:`nigiri.spec.arith` for rounding.
+`ab_span`, the power of two from `ab_words` on; a program keeps away from words that do not exist.  See
+:mod:`nigiri.spec.layout` for the order of pixels and weights, :mod:`nigiri.spec.arith` for rounding.
 
 CONV performs, for `taps` = kernel x kernel (dense, maximum) or kernel (depthwise rows), exactly this loop nest::
 

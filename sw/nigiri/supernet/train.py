@@ -1,7 +1,8 @@
 """Train a SuperNet on CIFAR-10: sandwich rule with in-place distillation (BigNAS, Yu et al., ECCV 2020).
 
 Each step sums the gradients of the largest SubNet on the labels and of the smallest and random SubNets on the
-largest one's soft outputs.  Resumable: the checkpoint holds everything, random states included.  Started by
+largest one's soft outputs.  What is saved as weights and evaluated is the exponential average of the weights over steps
+(Polyak averaging).  Resumable: the checkpoint holds everything, random states included.  Started by
 ``torchrun --nproc-per-node N``, each process takes every Nth image of a batch (batch normalisation sees its own
 part) and gradients are averaged once a step, which uses N cores better than N threads do.
 """
@@ -21,6 +22,7 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 import typer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nigiri.supernet.calibrate import evaluate, running_statistics
 from nigiri.supernet.data import augment, load_split, normalise
@@ -71,6 +73,7 @@ def train(
     fast: bool,
     init: Path | None = None,
     first: int = 0,
+    average: float = 0.999,
 ) -> None:
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if world > 1:
@@ -91,11 +94,14 @@ def train(
     steps = len(labels) // batch
     if init is not None:
         load_weights(net, init)
+    # The optimiser follows `net`, everything that is kept comes from `mean`.
+    mean = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(average))
     rng.seed(seed + first)
     state, log = out / "checkpoint.pt", out / "log.jsonl"
     if state.exists():
         saved = torch.load(state, weights_only=True)
         net.load_state_dict(saved["net"])
+        mean.load_state_dict(saved["mean"])
         opt.load_state_dict(saved["opt"])
         gen.set_state(saved["gen"])
         first = saved["epoch"]
@@ -122,6 +128,7 @@ def train(
                 average_gradients(net, world)
             torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
             opt.step()
+            mean.update_parameters(net)
             total += loss.item()
             right += int((logits.argmax(1) == y).sum())
             if rank == 0 and step % 50 == 0:
@@ -133,22 +140,24 @@ def train(
         rng.seed(seed + epoch + 1)
         if rank > 0:
             continue
-        save_weights(net, out / "weights.npz")
-        torch.save(
-            {"net": net.state_dict(), "opt": opt.state_dict(), "gen": gen.get_state(), "epoch": epoch + 1}, state
-        )
+        save_weights(mean.module, out / "weights.npz")
+        parts = {"net": net, "mean": mean, "opt": opt}
+        saved = {name: part.state_dict() for name, part in parts.items()}
+        torch.save({**saved, "gen": gen.get_state(), "epoch": epoch + 1}, state)
         row = {
             "epoch": epoch + 1,
             "epochs": epochs,
             "hole": hole,
+            "peak": peak,
+            "average": average,
             "loss": round(total / steps, 4),
             "train_accuracy": round(100 * right / (steps * len(pick)), 2),
             "seconds": round(time.time() - began, 1),
         }
-        if (epoch + 1) % 4 == 0 or epoch + 1 == epochs:
+        if (epoch + 1) % 2 == 0 or epoch + 1 == epochs:
             for name, config in (("min", small), ("max", big)):
-                stats = running_statistics(net, config, images[torch.arange(0, len(labels), 50)])
-                row[f"test_{name}"] = round(evaluate(net, config, stats, test_images, test_labels), 2)
+                stats = running_statistics(mean.module, config, images[torch.arange(0, len(labels), 50)])
+                row[f"test_{name}"] = round(evaluate(mean.module, config, stats, test_images, test_labels), 2)
         with log.open("a") as f:
             f.write(json.dumps(row) + "\n")
         print(row, file=sys.stderr, flush=True)
@@ -169,9 +178,10 @@ def main(
     fast: bool = True,
     init: Annotated[Path | None, typer.Option(help="start from these float weights (.npz)")] = None,
     first: Annotated[int, typer.Option(help="epoch of the schedule to start at")] = 0,
+    average: Annotated[float, typer.Option(help="what the averaged weights keep at each step")] = 0.999,
 ) -> None:
     """Train the shipped CIFAR-10 SuperNet; each student sees one in `students` images of a batch."""
-    train(data, out, epochs, batch, peak, decay, randoms, students, hole, threads, seed, fast, init, first)
+    train(data, out, epochs, batch, peak, decay, randoms, students, hole, threads, seed, fast, init, first, average)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What a configuration takes of its FPGA, counted from the structure of the hardware, before any synthesis.
 
-Block RAM is counted in 36 Kbit blocks of 512 x 72, UltraRAM in blocks of 4,096 x 72; every memory of the accelerator has
-words of 64 bits with one read and one write port, so the eight bits for parity are left over.  A DSP slice does two
+Block RAM is counted in 36 Kbit blocks of 512 x 72, UltraRAM in blocks of 4,096 x 72; every memory of the accelerator
+has words of 64 bits with one read and one write port, so the eight bits for parity are left over.  A DSP slice does two
 multiply-accumulates of the array a cycle; a requantiser lane has one 32 x 16 multiplier (two slices) and two of 9 x 16.
 Look-up tables are for synthesis to say.
 """
@@ -18,7 +18,8 @@ BRAM_ROWS, URAM_ROWS = 512, 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """An FPGA: 36 Kbit block RAMs, UltraRAMs, DSP slices.  Source: AMD's product tables (DS190, DS891, DS965, DS987)."""
+    """An FPGA: 36 Kbit block RAMs, UltraRAMs, DSP slices.  Source: AMD's product tables (DS190, DS891, DS965, DS987).
+    """
 
     bram36: int
     uram: int

@@ -1,4 +1,4 @@
-"""Modules that share their code: which are chosen, and what becomes of them.  Programs on `small` run on such a model."""
+"""Modules that share their code: which are chosen, what becomes of them.  Programs on `small` run on such a model."""
 from __future__ import annotations
 
 import pytest

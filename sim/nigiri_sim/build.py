@@ -25,7 +25,6 @@ Trace = Literal["", "fst", "vcd"]
 
 NATIVE = Path(__file__).parent / "native"
 LIBRARY = "model.so"
-SHARE = Path(__file__).parent / "share.py"
 
 VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "--prefix", "Vdut",
                    "--output-split", "20000", "--output-split-cfuncs", "4000", "-Wno-fatal", "-Wno-lint",
@@ -131,8 +130,10 @@ def build_model(verilog: str, *, top: str, ports: int, port_bits: int, trace: Tr
     """
     verilator = find_verilator()
     header = ports_header(ports, port_bits)
-    sources = {p.name: p.read_text() for p in (*sorted(NATIVE.iterdir()), SHARE) if p.suffix in (".cpp", ".h", ".py")}
-    key = content_key(verilog, top, header, sources, VERILATOR_FLAGS, COMPILER_FLAGS, FAST, SLOW, defines, trace,
+    # A waveform shows the design as it is.
+    shared = verilog if trace else share(verilog)
+    sources = {p.name: p.read_text() for p in sorted(NATIVE.iterdir()) if p.suffix in (".cpp", ".h")}
+    key = content_key(shared, top, header, sources, VERILATOR_FLAGS, COMPILER_FLAGS, FAST, SLOW, defines, trace,
                       verilator.version, str(verilator.root), compiler_version(), cpu_flags())
     root = build_root()
     target = root / key
@@ -144,7 +145,7 @@ def build_model(verilog: str, *, top: str, ports: int, port_bits: int, trace: Tr
         start = time.monotonic()
         work = Path(tempfile.mkdtemp(prefix=f"{key}.", dir=root))
         try:
-            _build(work, verilator, verilog, top, header, trace, defines, root)
+            _build(work, verilator, shared, top, header, trace, defines, root)
             facts = {"top": top, "ports": ports, "port_bits": port_bits, "trace": trace,
                      "verilator": verilator.version, "compiler": compiler_version(),
                      "verilog_sha256": hashlib.sha256(verilog.encode()).hexdigest(),
@@ -162,8 +163,7 @@ def _build(work: Path, verilator: Verilator, verilog: str, top: str, header: str
            defines: tuple[str, ...], root: Path) -> None:
     objects = work / "obj"
     objects.mkdir()
-    # A waveform shows the design as it is.
-    (work / "design.v").write_text(verilog if trace else share(verilog))
+    (work / "design.v").write_text(verilog)
     (objects / "ports.h").write_text(header)
     _run([*verilator.command, *VERILATOR_FLAGS, *([f"--trace-{trace}"] if trace else []), *(f"-D{d}" for d in defines),
           "--top-module", top, "-Mdir", "obj", "design.v"], work, verilator)

@@ -13,7 +13,7 @@ from functools import cache
 
 __all__ = ["share"]
 
-INSTANCES, LINES = 8, 1000
+INSTANCES, LINES = 4, 2000
 """Modules with at least so many instances, and lines with everything below them, are worth it."""
 
 MODULE = re.compile(r"^module (\S+) *\(.*?^endmodule$", re.S | re.M)

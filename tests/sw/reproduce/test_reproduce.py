@@ -12,10 +12,12 @@ from nigiri.reproduce import run
 from nigiri.reproduce.machines import machine_at, without_pb
 from nigiri.reproduce.plots import plot_sweep
 from nigiri.reproduce.published import ENGINE_MS, LAYERS_3X3
+from nigiri.reproduce.store import Store
 from nigiri.reproduce.sushi_accel import sgs_row
 from nigiri.reproduce.sweep import points, read_done, sweep
 from nigiri.runtime.errors import BadArgument
 from nigiri.spec import CONFIGS, get_config
+from nigiri.spec.memory import default_memory
 
 
 @pytest.fixture
@@ -96,3 +98,29 @@ def test_json_of_no_networks(monkeypatch, capsys):
     assert main(["reproduce", "sushi-accel", "--json"]) == 0
     got = json.loads(capsys.readouterr().out)
     assert got["sgs"] == [] and got["versus_published"] == [] and got["conditions"]["memory"]
+
+
+def test_measurements_are_kept(tmp_path):
+    path = tmp_path / "build" / "measured.jsonl"
+    store = Store(path)
+    key = Store.key("toy:large", {"lanes": 2}, [(1, (2, 3, 4))])
+    assert key == Store.key("toy:large", {"lanes": 2}, [(1, (2, 3, 4))]) != Store.key("toy:small", {"lanes": 2}, [])
+    assert store.get(key) is None
+    store.put(key, "toy", [10, 20], 30)
+    path.write_text(path.read_text() + '{"key": "cut o')
+    assert Store(path).get(key) == ([10, 20], 30)
+    path.write_text('{"key": "odd"}\n' + path.read_text())
+    with pytest.raises(BadArgument, match="line 1, is no measurement: give another file"):
+        Store(path)
+
+
+@pytest.mark.verilator
+def test_a_kept_measurement_is_not_made_again(toy, tmp_path, monkeypatch):
+    from nigiri_sim import device
+
+    config = get_config("pynq_z2")
+    memory, store = default_memory(config), Store(tmp_path / "m.jsonl")
+    first = run.cost(toy, config, memory, {}, "rtl", store=store)
+    assert first.cycles == pytest.approx(run.cost(toy, config, memory, {}).cycles, rel=0.02)
+    monkeypatch.setattr(device, "RtlDevice", None)
+    assert run.cost(toy, config, memory, {}, "rtl", store=Store(tmp_path / "m.jsonl")) == first

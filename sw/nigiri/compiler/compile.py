@@ -53,8 +53,8 @@ def _steps(network: Network, subnet: SubNet, config: AcceleratorConfig, plan: Pl
     check_rings(network, subnet, config)
     plan = plan or batch_plan(network, subnet, config, batch)
     if plan.batch != batch:
-        raise BadArgument(f"the plan of SubNet {subnet.info.name} is for {plan.batch} images a launch, not {batch}: make "
-                          f"one with batch_plan")
+        raise BadArgument(f"the plan of SubNet {subnet.info.name} is for {plan.batch} images a launch, not {batch}: "
+                          f"make one with batch_plan")
     steps, _ = scheduled(network, config, plan)
     kept, need = scheduled(network, config, plan, keep_all=True)
     return steps, kept if need <= config.ab_words else steps

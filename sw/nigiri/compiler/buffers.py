@@ -65,18 +65,17 @@ class Buffer:
         """Words that hold the result of an image, as STORE writes them."""
         return align(blocks(self.channels) * self.stride)
 
-    @property
-    def span(self) -> int:
-        """Words from the first image's result to the end of the last one's."""
-        return (self.images - 1) * self.image + self.kept
+    def span(self, images: int) -> int:
+        """Words from one image's result to the end of that of the last of `images`."""
+        return (images - 1) * self.image + self.kept
 
     @property
     def words(self) -> int:
         return (self.images - 1) * self.image + align(blocks(self.channels) * self.stride + self.tail)
 
     def origin(self, image: int = 0) -> int:
-        """Where an image's part begins; the base where there is room for one image only."""
-        return self.base + image * self.image
+        """Where the part of an image of the batch begins: one group after the other has the buffer."""
+        return self.base + image % self.images * self.image
 
     def at(self, row: int, image: int = 0) -> int:
         """Address of the first pixel of a row of the tensor; in polyphase order of an even row, in its plane 0."""

@@ -69,8 +69,9 @@ class _Emitter:
         self.homes: dict[str, int] = {}
         self.scratch = 0
         self.input_words = Forms(network, subnet, config).buffer(INPUT).kept // ALIGN
-        # What is loaded for all images at once lies in memory as in the activation buffer.
+        # What is loaded for several images at once lies in memory as in the activation buffer.
         self.together = {x.buffer.tensor: x.buffer for x in steps if isinstance(x, Load) and x.buffer.images > 1}
+        self.batch = max(x.image + x.images for x in steps if isinstance(x, Compute))
 
     def conv(self, step: Compute) -> dict[str, int]:
         layer, source, out, image = step.layer, step.source, step.out, step.image
@@ -121,7 +122,7 @@ class _Emitter:
         many = self.together.get(b.tensor)
         if many and b.tensor not in self.homes:
             self.homes[b.tensor] = self.scratch
-            self.scratch += many.words // ALIGN
+            self.scratch += self.batch * many.image // ALIGN
         if many:
             return self.areas.scratch + self.homes[b.tensor] + image * many.image // ALIGN
         if b.tensor not in self.homes:
@@ -136,7 +137,7 @@ class _Emitter:
         b, home = step.buffer, self.home(step.buffer, step.image)
         opcode, base = (Opcode.LOAD, "out_base") if isinstance(step, Load) else (Opcode.STORE, "in_base")
         if step.rows is None:
-            yield {"opcode": opcode, base: b.base, "length": b.span, "mem_offset": home}
+            yield {"opcode": opcode, base: b.base, "length": b.span(b.images), "mem_offset": home}
             return
         # Rows are contiguous inside a block; the transfer begins and ends at whole memory words around them.
         block = align(b.height * b.width)
@@ -165,7 +166,7 @@ def emit(network: Network, subnet: SubNet, config: AcceleratorConfig, constants:
         lines.append(emitter.conv(step))
         for b in step.writes:
             if b.tensor != INPUT and complete[id(b), step.image] == n and (dump or b.tensor == subnet.output):
-                length = b.span if step.images > 1 else b.kept
+                length = b.span(step.images)
                 lines.append({"opcode": Opcode.STORE, "in_base": b.origin(step.image), "length": length,
                               "mem_offset": areas.results + used})
                 stored += [Stored(buffer=b, layer=step.layer.weights, offset=used + k * b.image // ALIGN,

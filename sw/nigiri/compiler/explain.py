@@ -126,7 +126,7 @@ def explain(network: Network, subnet: SubNet, config: AcceleratorConfig, memory:
             if name in plan.spilled:
                 why += ": kept in memory, where it costs less than in the activation buffer"
             elif name in plan.parked:
-                why += ": kept in memory, where it leaves room for layers of one image"
+                why += ": kept in memory, where it leaves room for the layers before"
         elif name in segment_of:
             why = _reason(network, plan, config, *segment_of[name], first)
         else:

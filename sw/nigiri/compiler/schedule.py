@@ -37,7 +37,7 @@ class Segment:
 class Load:
     """Rows of the network's input or of a tensor in memory; all of it when `rows` is None.
 
-    image: which one of a batch, or the first one where the buffer holds several.
+    image: the first one of those of a batch that the buffer holds.
     """
 
     buffer: Buffer
@@ -63,7 +63,7 @@ class Load:
 class Store:
     """Rows of a tensor that does not stay in the activation buffer; all of it when `rows` is None.
 
-    image: which one of a batch.
+    image: the first one of those of a batch that the buffer holds.
     """
 
     buffer: Buffer
@@ -74,7 +74,7 @@ class Store:
     @property
     def words(self) -> int:
         """Pixel words that are moved."""
-        return self.buffer.span
+        return self.buffer.span(self.buffer.images)
 
     @property
     def reads(self) -> tuple[Buffer, ...]:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -42,7 +43,10 @@ def bench_network(
     target = open_target(network)
     chosen, setting = machine(config, memory)
     say(f"compiling {target.subnet.name} for {chosen.name}, memory {setting.name}")
-    compiled = target.compile(chosen) if batch == 1 else compile_network(target.network, chosen, batch=batch)
+    if batch != 1:
+        only = replace(target.network, subnets=(target.network.subnet(target.subnet.name),))
+        target = replace(target, network=only, compile=lambda config: compile_network(only, config, batch=batch))
+    compiled = target.compile(chosen)
     opened = open_device(device, chosen, setting)
     try:
         data = measure(target, compiled, chosen, setting, cache, Engine(opened, compiled))

@@ -7,10 +7,10 @@ CONFIGS := tiny pynq_z2 kv260 zcu104
 # One test process per core; all tests of a file run in one process, so that they share its built simulator.
 PYTEST_ARGS ?= -n auto --dist loadfile
 
-.PHONY: help setup demo test lint verilog bench docs clean
+.PHONY: help setup demo test lint verilog bench bench-networks docs clean
 
 help:            ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
 
 setup: $(STAMP)  ## create .venv with everything that demo and test need
 $(STAMP):
@@ -31,6 +31,9 @@ verilog: setup   ## write the Verilog of every configuration to build/verilog
 
 bench: setup     ## measure everything the README shows; JSON in docs/results
 	$(BIN)/python scripts/bench.py
+
+bench-networks: setup  ## the same for ImageNet-size networks: hours, goes on where it was stopped
+	$(BIN)/python scripts/bench_networks.py
 
 docs: setup      ## build the documentation in docs/_build/html, warnings are errors
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'

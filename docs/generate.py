@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 from results import table as markdown
 from results import tables
 
+from nigiri.resources import resources
 from nigiri.spec import CONFIGS, MEMORIES, ErrorCode, descriptor, residency
 from nigiri.spec.fields import Field
 from nigiri.spec.layout import DENSE_TAPS, ROWS, SLOT_OFFSETS
@@ -61,6 +62,17 @@ def config_table() -> str:
           c.layers, f"{c.clock_mhz:g} MHz", c.part or "simulation", f"`{c.digest():08x}`"] for c in CONFIGS.values()])
 
 
+def resource_table() -> str:
+    """What every board's configuration takes of its part."""
+    rows = []
+    for c in CONFIGS.values():
+        r = resources(c)
+        if r.part:
+            rows.append([f"`{c.name}`", f"{r.bram36} of {r.part.bram36}", f"{r.uram} of {r.part.uram}", r.where,
+                         f"{100 * r.ram_share:.0f} %", f"{r.dsp} of {r.part.dsp}"])
+    return markdown(["configuration", "block RAM (36 Kbit)", "UltraRAM", "in UltraRAM", "RAM used", "DSP slices"], rows)
+
+
 def memory_table() -> str:
     return markdown(["name", "peak", "efficiency", "latency", "outstanding bursts per port"], [
         [f"`{m.name}`", f"{m.peak_gbs:g} GB/s", f"{100 * m.efficiency:.0f} %", f"{m.latency} cycles", m.outstanding]
@@ -98,6 +110,12 @@ def results_page() -> str:
          "Utilisation is useful multiply-accumulates divided by cycles times multiply-accumulate units."),
         ("stalls", "Where the cycles go", "The counters of the same runs."),
         ("demo", "A query stream", "`nigiri demo`: one stream with changing targets, served by three policies."),
+        ("networks", "ImageNet-size networks", "`nigiri bench network NETWORK:SUBNET --config CONFIG --cache CACHE`: "
+         "whole networks with stem, pools and classifier, random weights; the last column is the cycle model's error."),
+        ("published", "Against the published engine", "`nigiri reproduce sushi-accel --device rtl` on `sushi_zcu104`: "
+         "whole networks at 1,296 MAC units and 100 MHz; SushiAccel's time is modelled from its measured layers."),
+        ("sgs", "What SubGraph Stationary saves", "The same command: with the best SubGraph in the persistent buffer, "
+         "against the same memory without a persistent buffer (it belongs to the dynamic buffer)."),
         ("speed", "Speed of the simulation", "`nigiri bench speed`; host work included."),
     ]
     out = []
@@ -117,6 +135,7 @@ def pages() -> dict[str, str]:
         "errors.md": error_table(),
         "configurations.md": config_table(),
         "memories.md": memory_table(),
+        "resources.md": resource_table(),
         "rates.md": rate_table(),
         "taps.md": tap_picture(),
         "results.md": results_page(),

@@ -5,7 +5,8 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["FOLDER", "bench_table", "demo_table", "speed_table", "stall_table", "subnet_table", "table", "tables"]
+__all__ = ["FOLDER", "bench_table", "demo_table", "network_table", "published_table", "sgs_table", "speed_table",
+           "stall_table", "subnet_table", "table", "tables"]
 
 FOLDER = Path(__file__).parents[1] / "docs" / "results"
 
@@ -84,6 +85,35 @@ def speed_table(speed: dict) -> str:
         [f"`{speed['config']}`", f"`{speed['memory']}`", speed["network"], f"{speed['cycles_per_second']:,.0f}"]])
 
 
+def network_table(benches: Iterable[dict]) -> str:
+    """Whole ImageNet-size networks, one row per `nigiri bench network` file in docs/results/networks."""
+    def place(b: dict) -> tuple:
+        return b["config"], b["network"].partition(":")[0], b["macs"], b["cache"] != "none"
+
+    return table(["network", "configuration", "memory", "cache", "cycles", "latency", "MAC utilisation",
+                  "off-chip bytes", "from cache", "equals golden model", "cycle model"], [
+        [f"`{b['network']}`", f"`{b['config']}`", f"`{b['memory']}`", b["cache"], f"{b['cycles']:,}",
+         f"{b['latency_ms']:.3f} ms", f"{100 * b['utilization']:.1f} %", _kib(b["dram_bytes"]["total"]),
+         _kib(b["pb_bytes"]), f"{'yes' if b['bit_exact'] else 'NO'}, {b['tensors_compared']} tensors",
+         f"{100 * b['cycle_model']['total_error']:+.2f} %"] for b in sorted(benches, key=place)])
+
+
+def published_table(reproduced: dict) -> str:
+    """Against the published engine (`nigiri reproduce sushi-accel --json`)."""
+    return table(["SubNet", "ours", "SushiAccel", "ratio", "our MAC utilisation"], [
+        [f"`{r['network']}`", f"{r['ms']:.2f} ms", f"{r['published_ms']:.1f} ms", f"{r['ratio']:.3f}",
+         f"{100 * r['utilization']:.1f} %"] for r in reproduced["versus_published"]])
+
+
+def sgs_table(reproduced: dict) -> str:
+    """What SubGraph Stationary saves (`nigiri reproduce sushi-accel --json`)."""
+    head = ["SubNet", "machine", "MAC per byte", "without PB", "with PB", "latency", "off-chip bytes and energy"]
+    return table(head, [
+        [f"`{r['network']}`", f"`{r['config']}` at {r['clock_mhz']:g} MHz", f"{r['mac_per_byte']:.0f}",
+         f"{r['ms_without_pb']:.3f} ms", f"{r['ms']:.3f} ms", f"{-100 * r['latency_gain']:+.1f} %",
+         f"{-100 * r['offchip_energy_saved']:+.1f} %"] for r in reproduced["sgs"]])
+
+
 def tables(folder: Path = FOLDER) -> dict[str, str]:
     """All tables by name; a name is missing when its files are."""
     out = {}
@@ -95,6 +125,12 @@ def tables(folder: Path = FOLDER) -> dict[str, str]:
     if benches:
         out["bench"] = bench_table(benches)
         out["stalls"] = stall_table(benches)
+    networks = [json.loads(p.read_text()) for p in sorted((folder / "networks").glob("*.json"))]
+    if networks:
+        out["networks"] = network_table(networks)
+    if (folder / "sushi_accel.json").exists():
+        reproduced = json.loads((folder / "sushi_accel.json").read_text())
+        out["published"], out["sgs"] = published_table(reproduced), sgs_table(reproduced)
     if (folder / "speed.json").exists():
         out["speed"] = speed_table(json.loads((folder / "speed.json").read_text()))
     return out

@@ -54,6 +54,7 @@ def test_every_fact_of_the_specification_has_a_row(generate):
         "errors.md": [e.name for e in ErrorCode],
         "configurations.md": list(CONFIGS),
         "memories.md": list(MEMORIES),
+        "resources.md": [c.name for c in CONFIGS.values() if c.part],
         "rates.md": list(CONFIGS),
     }.items():
         rows = pages[page].splitlines()[2:]
@@ -82,7 +83,18 @@ def test_result_tables(results, tmp_path):
         "sushi": POLICY | {"mean_latency_ms": 1.0}, "fixed": POLICY, "none": POLICY}}))
     (tmp_path / "bench_max_pynq_z2_none.json").write_text(json.dumps(BENCH))
     (tmp_path / "speed.json").write_text(json.dumps(SPEED))
+    network = BENCH | {"network": "ofa_resnet50:A", "tensors_compared": 45, "cycle_model": {"total_error": -0.0016}}
+    (tmp_path / "networks").mkdir()
+    (tmp_path / "networks" / "a.json").write_text(json.dumps(network))
+    (tmp_path / "sushi_accel.json").write_text(json.dumps({
+        "versus_published": [{"network": "ofa_resnet50:A", "ms": 5.4, "published_ms": 10.5, "ratio": 0.514,
+                              "utilization": 0.85}],
+        "sgs": [{"network": "ofa_mbv3_w10:min", "config": "zcu104", "clock_mhz": 300.0, "mac_per_byte": 40.0,
+                 "ms_without_pb": 0.35, "ms": 0.21, "latency_gain": 0.394, "offchip_energy_saved": 0.838}]}))
     tables = results.tables(tmp_path)
+    assert "| 62.5 % | 4 KiB | 0 KiB | yes, 45 tensors | -0.16 % |" in tables["networks"]
+    assert "| `ofa_resnet50:A` | 5.40 ms | 10.5 ms | 0.514 | 85.0 % |" in tables["published"]
+    assert "| `zcu104` at 300 MHz | 40 | 0.350 ms | 0.210 ms | -39.4 % | -83.8 % |" in tables["sgs"]
     assert "| max | 35.5 | 912 KiB | 91.00 % | 91.25 % |" in tables["subnets"]
     assert "| SUSHI | 1.000 ms (-50.0 %) | 3.000 ms | 90.00 % | 2 KiB (+0.0 %) | 1.50 mJ |" in tables["demo"]
     row = "| max | `pynq_z2` | `ddr3_z2` | none | 200,000 |"

@@ -74,7 +74,7 @@ class ActivationBuffer(wiring.Component):
         for b in range(n):
             m.submodules[f"bank_{b}"] = mem = Memory(shape=64, depth=depth, init=[])
             rd, wr = mem.read_port(), mem.write_port()
-            row = Signal(rows, name=f"row_{b}")
+            row = Signal(rows, name=f"row_{b}", reset_less=True)
             m.d.sync += row.eq(self.addr[lb:] + (self.addr[:lb] > b))
             m.d.comb += rd.addr.eq(row)
             data.append(rd.data)

@@ -56,23 +56,23 @@ class LanePair(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         shift, terms = self._shift, self._terms
-        weights = [[Signal(signed(8), name=f"w_{o}_{i}") for i in range(8)] for o in range(8)]
-        operand = [[[Signal(signed(8), name=f"a{p}_{o}_{i}") for i in range(8)] for o in range(8)] for p in range(2)]
-        # Two branches rather than a choice per operand: a simulator evaluates one of them.
+        # Registers of eight bytes, two branches rather than a choice per operand: what a simulator moves at once.  Only
+        # the enables need a reset, the data does not.
+        weights = [Signal(64, name=f"w_{o}", reset_less=True) for o in range(8)]
+        operand = [[Signal(64, name=f"a{p}_{o}", reset_less=True) for o in range(8)] for p in range(2)]
         with m.If(self.en):
-            for o in range(8):
-                m.d.sync += [weights[o][i].eq(self.weights[o].word_select(i, 8)) for i in range(8)]
+            m.d.sync += [weights[o].eq(self.weights[o]) for o in range(8)]
             with m.If(self.depthwise):
                 for p in range(2):
                     for o in range(8):
-                        for i in range(7):
-                            pixel = self.window[p + i].word_select(o, 8)
-                            m.d.sync += operand[p][o][i].eq(Mux(self.dw_valid[p][i], pixel, self.zero_point))
-                        m.d.sync += operand[p][o][7].eq(0)
+                        columns = [
+                            Mux(self.dw_valid[p][i], self.window[p + i].word_select(o, 8), self.zero_point)
+                            for i in range(7)
+                        ]
+                        m.d.sync += operand[p][o].eq(Cat(*columns, Const(0, 8)))
             with m.Else():
                 for p in range(2):
-                    for o in range(8):
-                        m.d.sync += [operand[p][o][i].eq(self.dense[p].word_select(i, 8)) for i in range(8)]
+                    m.d.sync += [operand[p][o].eq(self.dense[p]) for o in range(8)]
         en = [delay(m, self.en, n, f"en{n}_") for n in range(LATENCY)]
         first = delay(m, self.first, LATENCY - 1, "first")
         for o in range(8):
@@ -80,17 +80,19 @@ class LanePair(wiring.Component):
             for g in range(0, 8, terms):
                 products = []
                 for i in range(g, g + terms):
-                    product = Signal(signed(shift + 18), name=f"m_{o}_{i}")
-                    packed = Cat(Const(0, shift), operand[0][o][i]).as_signed() + operand[1][o][i]
+                    product = Signal(signed(shift + 18), name=f"m_{o}_{i}", reset_less=True)
+                    high, low, weight = (
+                        word.word_select(i, 8).as_signed() for word in (operand[0][o], operand[1][o], weights[o])
+                    )
                     with m.If(en[1]):
-                        m.d.sync += product.eq(packed * weights[o][i])
+                        m.d.sync += product.eq((Cat(Const(0, shift), high).as_signed() + low) * weight)
                     products.append(product)
-                total = Signal(signed(shift + 18), name=f"s_{o}_{g}")
+                total = Signal(signed(shift + 18), name=f"s_{o}_{g}", reset_less=True)
                 with m.If(en[2]):
                     m.d.sync += total.eq(tree_sum(products))
                 fields.append((total[shift:].as_signed() + total[shift - 1], total[:shift].as_signed()))
             for p in range(2):
-                part = Signal(signed(20), name=f"p{p}_{o}")
+                part = Signal(signed(20), name=f"p{p}_{o}", reset_less=True)
                 with m.If(en[3]):
                     m.d.sync += part.eq(tree_sum([f[p] for f in fields]))
                 acc = self.acc[8 * p + o]

@@ -78,7 +78,7 @@ class Requantiser(wiring.Component):
         residual_on, scale_on = (layer.flags & Flag.RESIDUAL).any(), (layer.flags & Flag.SCALE).any()
 
         # Residuals: a set's blocks arrive one after the other, each for its own lanes.
-        waiting = [Signal(64, name=f"waiting{n}") for n in range(p)]
+        waiting = [Signal(64, name=f"waiting{n}", reset_less=True) for n in range(p)]
         arriving = []
         for n in range(p):
             pixel, mine = self.residual[n], Const(1, 1)
@@ -124,8 +124,8 @@ class Requantiser(wiring.Component):
             m.d.sync += codes.eq(scales.r_data)
 
         # The tile register shifts down each time pixels leave; a block of half as many leaves from the upper half, too.
-        tile = [[Signal(signed(32), name=f"tile{n}_{c}") for c in range(8)] for n in range(p)]
-        res = [Signal(64, name=f"res{n}") for n in range(p)]
+        tile = [[Signal(signed(32), name=f"tile{n}_{c}", reset_less=True) for c in range(8)] for n in range(p)]
+        res = [Signal(64, name=f"res{n}", reset_less=True) for n in range(p)]
         count = max(p // g, 4)
         left, turn = Signal(range(count + 1)), Signal(2)
         pause = Signal(6)

@@ -54,13 +54,14 @@ class RequantLane(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         en = self.en
-        total, product = Signal(signed(32)), Signal(signed(49))
+        # Only the enables need a reset, the data does not.
+        total, product = Signal(signed(32), reset_less=True), Signal(signed(49), reset_less=True)
         with m.If(en[0]):
             m.d.sync += total.eq(self.acc + self.bias)
         with m.If(en[1]):
             m.d.sync += product.eq(total * self.mult)
         rounded = shift_round(m, product, self.half, self.shift, "rq", en=en[2:4])
-        code = Signal(signed(8))
+        code = Signal(signed(8), reset_less=True)
         with m.If(en[4]):
             m.d.sync += code.eq(clamp8(rounded + self.zp_out))
 
@@ -72,12 +73,13 @@ class RequantLane(wiring.Component):
             write.data.eq(self.table_words),
             read.addr.eq(code[3:8]),
         ]
-        active = Signal(signed(8))
+        active = Signal(signed(8), reset_less=True)
         with m.If(en[5]):
             m.d.sync += active.eq(Mux(self.use_table, read.data.word_select(code[:3], 8), code))
 
-        own, other, both = Signal(signed(26)), Signal(signed(26)), Signal(signed(27))
-        plain = [Signal(signed(8), name=f"plain{n}") for n in range(4)]
+        own, other = (Signal(signed(26), name=n, reset_less=True) for n in ("own", "other"))
+        both = Signal(signed(27), reset_less=True)
+        plain = [Signal(signed(8), name=f"plain{n}", reset_less=True) for n in range(4)]
         with m.If(en[6]):
             m.d.sync += [
                 own.eq((active - self.zp_y) * self.mult_y),

@@ -39,10 +39,10 @@ def shift_round(m: Module, value, half, shift, name: str, bits: int = 12, en=(1,
     """round-half-up(value / 2**shift), two cycles later, saturated to `bits` bits (enough for a clamp to 8 bits after
     adding a zero point).  `half` is `half_of(shift)`; `shift` is needed one cycle after `value` and is delayed here.
     `en` enables the two stages."""
-    biased = Signal(signed(64), name=f"{name}_biased")
-    shift1 = Signal(6, name=f"{name}_shift")
+    biased = Signal(signed(64), name=f"{name}_biased", reset_less=True)
+    shift1 = Signal(6, name=f"{name}_shift", reset_less=True)
     shifted = Signal(signed(64), name=f"{name}_shifted")
-    out = Signal(signed(bits), name=f"{name}_rounded")
+    out = Signal(signed(bits), name=f"{name}_rounded", reset_less=True)
     top, low = 2 ** (bits - 1) - 1, -(2 ** (bits - 1))
     m.d.comb += shifted.eq(biased >> shift1)
     with m.If(en[0]):

@@ -1,6 +1,7 @@
 """`nigiri reproduce`: published experiments, here."""
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,7 @@ from nigiri.cli.extras import need
 from nigiri.cli.output import emit, say
 from nigiri.reproduce import Request
 from nigiri.reproduce import reproduce as run
+from nigiri.reproduce.store import Store
 from nigiri.reproduce.sushi_accel import CONFIGS, NETWORKS
 from nigiri.runtime.errors import BadArgument
 
@@ -20,6 +22,8 @@ def sushi_accel(
         network: Annotated[list[str] | None, typer.Option(help="Only this network; may be repeated.")] = None,
         config: Annotated[list[str] | None, typer.Option(help="Only this configuration for SGS, NAME or NAME@MHz; may "
                                                               "be repeated.")] = None,
+        store: Annotated[Path | None, typer.Option(help="Keep RTL measurements in this file and do not make them "
+                                                        "again.")] = None,
         json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """SUSHI's engine and cache: latency at equal MAC units and clock, and what SubGraph Stationary saves."""
     if device not in ("model", "rtl"):
@@ -27,7 +31,8 @@ def sushi_accel(
     if device == "rtl":
         need("nigiri_hw.build.verilog", "sim")
         need("nigiri_sim.device", "sim")
-    data = run(Request(networks=tuple(network or NETWORKS), configs=tuple(config or CONFIGS), device=device), say)
+    data = run(Request(networks=tuple(network or NETWORKS), configs=tuple(config or CONFIGS), device=device,
+                       store=Store(store) if store else None), say)
     if json:
         emit(data)
     else:

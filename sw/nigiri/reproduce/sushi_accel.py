@@ -9,6 +9,7 @@ from nigiri.cycles.best import best_subgraph
 from nigiri.reproduce.machines import machine_at, without_pb
 from nigiri.reproduce.published import DPU, ENGINE, ENGINE_MS, GAINS, LAYERS_3X3
 from nigiri.reproduce.run import compiled_for, cost, info_of
+from nigiri.reproduce.store import Store
 from nigiri.runtime.placement import size
 from nigiri.spec import AcceleratorConfig
 from nigiri.spec.memory import default_memory
@@ -25,11 +26,12 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What to run.  configs: for SGS, each with @MHz for another clock."""
+    """What to run.  configs: for SGS, each with @MHz for another clock.  store: measurements that are kept."""
 
     networks: tuple[str, ...] = NETWORKS
     configs: tuple[str, ...] = CONFIGS
     device: str = "model"
+    store: Store | None = None
 
 
 def _milliseconds(cycles: int, config: AcceleratorConfig, mac_units: int, clock_mhz: float) -> float:
@@ -37,11 +39,11 @@ def _milliseconds(cycles: int, config: AcceleratorConfig, mac_units: int, clock_
     return cycles * config.mac_units / mac_units / (clock_mhz * 1e3)
 
 
-def versus_published(network: str, device: str, progress: Progress) -> dict[str, Any]:
+def versus_published(network: str, device: str, progress: Progress, store: Store | None = None) -> dict[str, Any]:
     """A ResNet50 SubNet against the published engine, at its MAC units and clock; the whole network, empty cache."""
     config = machine_at(MACHINE)
     memory = default_memory(config)
-    got = cost(network, config, memory, {}, device, progress)
+    got = cost(network, config, memory, {}, device, progress, store)
     letter = network.partition(":")[2]
     ours = _milliseconds(got.cycles, config, int(str(ENGINE["mac_units"])), float(str(ENGINE["clock_mhz"])))
     return {"network": network, "config": config.name, "memory": memory.name, "cycles": got.cycles,
@@ -49,10 +51,10 @@ def versus_published(network: str, device: str, progress: Progress) -> dict[str,
             "ms": ours, "published_ms": ENGINE_MS[letter], "ratio": ours / ENGINE_MS[letter]}
 
 
-def versus_dpu(device: str, progress: Progress) -> dict[str, Any]:
+def versus_dpu(device: str, progress: Progress, store: Store | None = None) -> dict[str, Any]:
     """The 3x3 layers of SubNet F against measured ones of the DPU and of the published engine."""
     network, config = "ofa_resnet50:F", machine_at(MACHINE)
-    got = cost(network, config, default_memory(config), {}, device, progress)
+    got = cost(network, config, default_memory(config), {}, device, progress, store)
     ours = [c for name, c in got.layers.items() if name.startswith("stem") or name.endswith("conv2")]
     rows = []
     for cycles, (layer, k, c, side, stride, dpu, engine) in zip(ours, LAYERS_3X3, strict=True):
@@ -65,13 +67,14 @@ def versus_dpu(device: str, progress: Progress) -> dict[str, Any]:
                for key in ("dpu_ms", "sushiaccel_ms", "ms_at_dpu_macs", "ms_at_sushiaccel_macs")}}
 
 
-def sgs_row(network: str, where: str, device: str, progress: Progress) -> dict[str, Any]:
+def sgs_row(network: str, where: str, device: str, progress: Progress,
+            store: Store | None = None) -> dict[str, Any]:
     """A SubNet with its best SubGraph cached, against the same memory without a persistent buffer."""
     config = machine_at(where)
     plain, memory = without_pb(config), default_memory(config)
     boxes = best_subgraph(compiled_for(network, config), network.partition(":")[2], memory)
-    with_pb = cost(network, config, memory, boxes, device, progress)
-    without = cost(network, plain, memory, {}, device, progress)
+    with_pb = cost(network, config, memory, boxes, device, progress, store)
+    without = cost(network, plain, memory, {}, device, progress, store)
     empty = cost(network, config, memory, {})
     macs = info_of(network).macs
     return {"network": network, "config": where.partition("@")[0], "clock_mhz": config.clock_mhz,
@@ -103,10 +106,10 @@ def reproduce(request: Request, progress: Progress = lambda text: None) -> dict[
     for network in request.networks:
         if network in RESNETS:
             progress(f"{network} against the published engine")
-            published.append(versus_published(network, request.device, progress))
+            published.append(versus_published(network, request.device, progress, request.store))
         for where in machines:
             progress(f"{network} on {where} with and without a persistent buffer")
-            sgs.append(sgs_row(network, where, request.device, progress))
+            sgs.append(sgs_row(network, where, request.device, progress, request.store))
     return {
         "device": request.device,
         "conditions": {
@@ -118,6 +121,7 @@ def reproduce(request: Request, progress: Progress = lambda text: None) -> dict[
             "offchip_energy": "in proportion to all off-chip bytes of one inference",
             "engine": ENGINE, "dpu": DPU, "published_gains": GAINS},
         "versus_published": published,
-        "versus_dpu": versus_dpu(request.device, progress) if "ofa_resnet50:F" in request.networks else None,
+        "versus_dpu": versus_dpu(request.device, progress, request.store)
+        if "ofa_resnet50:F" in request.networks else None,
         "sgs": sgs,
         "largest": {key: max((r[key] for r in sgs), default=None) for key in ("latency_gain", "offchip_energy_saved")}}

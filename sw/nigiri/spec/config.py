@@ -122,7 +122,7 @@ CONFIGS: dict[str, AcceleratorConfig] = {c.name: c for c in (
                       ports=2, port_bits=64, layers=16),
     AcceleratorConfig(name="pynq_z2", lanes=4, requant_pixels=2, ab_words=_k(16), db_words=_k(1), pb_words=_k(4),
                       ports=2, port_bits=64, clock_mhz=100, part="xc7z020clg400-1"),
-    AcceleratorConfig(name="kv260", lanes=16, requant_pixels=8, groups=4, ab_words=_k(64), db_words=_k(4),
+    AcceleratorConfig(name="kv260", lanes=16, requant_pixels=8, groups=4, ab_words=_k(48), db_words=_k(4),
                       pb_words=_k(16), ports=4, port_bits=128, clock_mhz=200, part="xck26-sfvc784-2LV-c"),
     AcceleratorConfig(name="zcu104", lanes=32, requant_pixels=16, groups=4, ab_words=_k(96), db_words=_k(4),
                       pb_words=_k(48), ports=4, port_bits=128, clock_mhz=300, part="xczu7ev-ffvc1156-2-e"),

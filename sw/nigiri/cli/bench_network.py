@@ -1,7 +1,8 @@
-"""`nigiri bench network`: one inference, counted."""
+"""`nigiri bench network`: one launch, counted."""
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import typer
 from nigiri import bundle, zoo
 from nigiri.cli.output import emit, say
 from nigiri.cli.target import Target, machine, open_device, open_target
-from nigiri.compiler import CompiledBundle
+from nigiri.compiler import CompiledBundle, compile_network
 from nigiri.counts import dram_bytes, stalls
 from nigiri.cycles import predict
 from nigiri.cycles.best import best_subgraph
@@ -32,15 +33,19 @@ def bench_network(
                                                help="For example demo:max or ofa_resnet50:A.")],
         config: Annotated[str, typer.Option(help="Configuration.")] = "pynq_z2",
         cache: Annotated[str, typer.Option(help="none, or best: the SubGraph that helps this SubNet most.")] = "none",
+        batch: Annotated[int, typer.Option(help="Images of the launch, 1 to 16.")] = 1,
         memory: Annotated[str, typer.Option(help="Memory setting; the board's when left out.")] = "",
         device: Annotated[str, typer.Option(help="rtl, or golden: bytes without cycles.")] = "rtl",
         json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Cycles, utilisation, bytes and stalls of one inference, every layer compared with the golden model."""
+    """Cycles, utilisation, bytes and stalls of one launch, every layer compared with the golden model."""
     if cache not in ("none", "best"):
         raise BadArgument(f"--cache must be none or best, not {cache!r}")
     target = open_target(network)
     chosen, setting = machine(config, memory)
     say(f"compiling {target.subnet.name} for {chosen.name}, memory {setting.name}")
+    if batch != 1:
+        only = replace(target.network, subnets=(target.network.subnet(target.subnet.name),))
+        target = replace(target, network=only, compile=lambda config: compile_network(only, config, batch=batch))
     compiled = target.compile(chosen)
     opened = open_device(device, chosen, setting)
     try:
@@ -58,20 +63,21 @@ def measure(target: Target, compiled: CompiledBundle, config: AcceleratorConfig,
             engine: Engine) -> dict[str, Any]:
     """The measured part of the report."""
     name, work = target.subnet.name, workload(compiled, target.subnets, memory)
-    image = test_image(compiled, name)
+    images = test_images(compiled, name)
     form = best_form(target, compiled, memory) if cache == "best" else Candidate("none", {})
     engine.cache(form.boxes)
     say(f"running {name}, {form.bytes // 1024} KiB cached ({form.name})")
     began = time.process_time()
-    counters, logits, model = run_once(engine, name, image, memory, form)
+    counters, logits, model = run_once(engine, name, images, memory, form)
     seconds = time.process_time() - began
     say("comparing every layer with the golden model")
-    exact, tensors = bit_exact(engine, compiled, name, image, form, logits, counters)
-    cycles = counters.cycles
+    exact, tensors = bit_exact(engine, compiled, name, images, form, logits, counters)
+    cycles, macs = counters.cycles, compiled.batch * target.subnet.macs
     return {
         "cycles": cycles, "latency_ms": cycles / (config.clock_mhz * 1e3), "clock_mhz": config.clock_mhz,
-        "macs": target.subnet.macs, "mac_units": config.mac_units,
-        "utilization": target.subnet.macs / (cycles * config.mac_units) if cycles else 0.0,
+        "batch": compiled.batch, "cycles_per_image": cycles / compiled.batch,
+        "macs": macs, "mac_units": config.mac_units,
+        "utilization": macs / (cycles * config.mac_units) if cycles else 0.0,
         "dram_bytes": dram_bytes(counters), "pb_bytes": counters.bytes_weights_pb, "cached_bytes": form.bytes,
         "busy": counters.busy, "stalls": stalls(counters),
         "mac_per_dram_byte": work.roofline.intensity, "bit_exact": exact, "tensors_compared": tensors,
@@ -92,47 +98,52 @@ def best_form(target: Target, compiled: CompiledBundle, memory: MemorySetting) -
     return min(forms, key=cost)
 
 
-def run_once(engine: Engine, subnet: str, image: np.ndarray, memory: MemorySetting,
-             form: Candidate) -> tuple[Counters, np.ndarray, dict[str, float] | None]:
-    """Counters, logits, and how far the cycle model is off in each layer (None for a device without time)."""
+def run_once(engine: Engine, subnet: str, images: list[np.ndarray], memory: MemorySetting,
+             form: Candidate) -> tuple[Counters, list[np.ndarray], dict[str, float] | None]:
+    """Counters, logits of every image, and how far the cycle model is off in each layer (None for a device without
+    time)."""
     compiled, driver = engine.compiled, engine.driver
     if driver.device.name == "golden":
-        got = engine.infer(subnet, image)
-        return got.counters, got.logits, None
-    driver.write(compiled.input_offset, compiled.encode_input(image, subnet))
+        got = engine.infer_batch(subnet, images)
+        return got[0].counters, [x.logits for x in got], None
+    driver.write(compiled.input_offset, compiled.encode_inputs(images, subnet))
     measured, counters = run_marked(driver, *compiled.program(subnet))
-    logits = compiled.decode_output(driver.read(compiled.output_offset, compiled.output_bytes(subnet)), subnet)
+    logits = compiled.decode_outputs(driver.read(compiled.output_offset, compiled.output_bytes(subnet)), subnet)
     errors = summary(compared(compiled, subnet, memory, form.boxes, measured))
     return counters, logits, {key: errors[key] for key in ("mean_abs_error", "worst_abs_error", "total_error")}
 
 
-def test_image(compiled: CompiledBundle, subnet: str) -> np.ndarray:
-    """A shipped test image, or a synthetic picture when the network takes another shape."""
+def test_images(compiled: CompiledBundle, subnet: str) -> list[np.ndarray]:
+    """Shipped test images for a launch, or synthetic pictures when the network takes another shape."""
     height, width, channels = compiled.images[subnet]
     if (height, width, channels) == (32, 32, 3):
-        return bundle.demo_images()[0][0]
+        return list(bundle.demo_images()[0][:compiled.batch])
     if height == width and channels == 3:
-        return zoo.pictures(1, height)[0]
-    return np.random.default_rng(0).integers(0, 256, (height, width, channels), dtype=np.uint8)
+        return list(zoo.pictures(compiled.batch, height))
+    return list(np.random.default_rng(0).integers(0, 256, (compiled.batch, height, width, channels), dtype=np.uint8))
 
 
-def bit_exact(engine: Engine, compiled: CompiledBundle, subnet: str, image: np.ndarray, cached: Candidate,
-              logits: np.ndarray, counters: Counters) -> tuple[bool, int]:
-    """Whether every byte of every layer, the logits, and the counted bytes are those of the golden model; the number of
-    tensors (or bands of them) that were compared."""
+def bit_exact(engine: Engine, compiled: CompiledBundle, subnet: str, images: list[np.ndarray], cached: Candidate,
+              logits: list[np.ndarray], counters: Counters) -> tuple[bool, int]:
+    """Whether every byte of every layer of every image, the logits, and the counted bytes are those of the golden
+    model; the number of tensors (or bands of them) that were compared."""
     with Engine(GoldenDevice(compiled.config), compiled) as golden:
         golden.cache(cached.boxes)
-        want = golden.infer(subnet, image)
-        layers = list(zip(engine.dump(subnet, image), golden.dump(subnet, image), strict=True))
-        same = all(np.array_equal(a.data, b.data) for a, b in layers) and np.array_equal(logits, want.logits)
-        return (same and dram_bytes(counters) == dram_bytes(want.counters)
-                and counters.bytes_weights_pb == want.counters.bytes_weights_pb), len(layers)
+        want = golden.infer_batch(subnet, images)
+        layers = list(zip(engine.dump_batch(subnet, images), golden.dump_batch(subnet, images), strict=True))
+        same = all(np.array_equal(a.data, b.data) for a, b in layers)
+        same = same and all(np.array_equal(a, b.logits) for a, b in zip(logits, want, strict=True))
+        return (same and dram_bytes(counters) == dram_bytes(want[0].counters)
+                and counters.bytes_weights_pb == want[0].counters.bytes_weights_pb), len(layers)
 
 
 def show(d: dict[str, Any]) -> None:
     """The report for people."""
     print(f"{d['network']} on {d['device']}, {d['config']}, memory {d['memory']}, cache {d['cache']}")
     print(f"cycles       {d['cycles']:,} ({d['latency_ms']:.3f} ms at {d['clock_mhz']:g} MHz)")
+    if d["batch"] > 1:
+        print(f"per image    {d['cycles_per_image']:,.0f} cycles, {d['batch']} images with one reading of the weights "
+              f"where they fit")
     print(f"utilisation  {100 * d['utilization']:.1f} % of {d['mac_units']} MAC units, {d['macs'] / 1e6:.2f} MMAC")
     print("stalls       " + ", ".join(f"{k} {v:,}" for k, v in d["stalls"].items()))
     print("DRAM bytes   " + ", ".join(f"{k} {v:,}" for k, v in d["dram_bytes"].items()))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nigiri.cli.bench_network import test_image
+from nigiri.cli.bench_network import test_images
 from nigiri.cli.output import emit, say
 from nigiri.cli.target import machine, open_device, open_target
 from nigiri.runtime.engine import Engine
@@ -31,7 +31,7 @@ def bench_speed(
     opened = open_device("rtl", chosen, setting)
     try:
         with Engine(opened, compiled) as engine:
-            image = test_image(compiled, target.subnet.name)
+            image = test_images(compiled, target.subnet.name)[0]
             engine.infer(target.subnet.name, image)
             say(f"running {target.subnet.name} for {seconds:g} s")
             cycles, runs, start, cpu = 0, 0, time.perf_counter(), time.process_time()

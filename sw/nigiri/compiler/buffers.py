@@ -32,6 +32,7 @@ class Buffer:
     stride: from one block of 8 channels to the next.  phase: from one plane to the next, 0 for plain pixel order.
     write_phase: the phase with which it is written: the planes of an average pool other than the first are not kept.
     lead: before the first pixel.  tail: behind the last block, overwritten by the writer and free afterwards.
+    images, image: of how many images it holds the tensor, and pixel words from one to the next (0 when of one).
     first, last: steps of the program that write it first and read it last.
     over: it is written over this buffer, at `over_gap` or more below it; with gap 0 at the same place.
     """
@@ -47,6 +48,8 @@ class Buffer:
     write_phase: int = 0
     lead: int = 0
     tail: int = 0
+    images: int = 1
+    image: int = 0
     first: int = -1
     last: int = -1
     over: Buffer | None = None
@@ -59,26 +62,37 @@ class Buffer:
 
     @property
     def kept(self) -> int:
-        """Words that hold the result, as STORE writes them."""
+        """Words that hold the result of an image, as STORE writes them."""
         return align(blocks(self.channels) * self.stride)
+
+    def span(self, images: int) -> int:
+        """Words from one image's result to the end of that of the last of `images`."""
+        return (images - 1) * self.image + self.kept
 
     @property
     def words(self) -> int:
-        return align(blocks(self.channels) * self.stride + self.tail)
+        return (self.images - 1) * self.image + align(blocks(self.channels) * self.stride + self.tail)
 
-    def at(self, row: int) -> int:
+    def origin(self, image: int = 0) -> int:
+        """Where the part of an image of the batch begins: one group after the other has the buffer."""
+        return self.base + image % self.images * self.image
+
+    def at(self, row: int, image: int = 0) -> int:
         """Address of the first pixel of a row of the tensor; in polyphase order of an even row, in its plane 0."""
         if self.phase:
-            return self.base + self.lead + (row // 2 - self.first_row // 2) * -(-self.width // 2)
-        return self.base + self.lead + (row - self.first_row) * self.width
+            return self.origin(image) + self.lead + (row // 2 - self.first_row // 2) * -(-self.width // 2)
+        return self.origin(image) + self.lead + (row - self.first_row) * self.width
 
 
 class Forms:
-    """How the tensors of a SubNet lie in the activation buffer; those in `moved` are stored in memory and loaded."""
+    """How the tensors of a SubNet lie in the activation buffer; those in `moved` are stored in memory and loaded.
+
+    batch: images that a whole tensor is kept of.
+    """
 
     def __init__(self, network: Network, subnet: SubNet, config: AcceleratorConfig,
-                 moved: frozenset[str] = frozenset()):
-        self.config, self.moved = config, moved | {INPUT}
+                 moved: frozenset[str] = frozenset(), batch: int = 1):
+        self.config, self.moved, self.batch = config, moved | {INPUT}, batch
         self.shapes = {INPUT: network.input_shape(subnet)}
         self.polyphase: set[str] = set()
         self.averages: dict[str, Layer] = {}
@@ -117,6 +131,8 @@ class Forms:
             stride = 4 * phase
         elif tensor in self.moved:
             stride = align(stride)
+        # Of an average pool the planes that are not kept may not reach into the next image.
+        image = align(blocks(channels) * stride + tail) if self.batch > 1 else 0
         return Buffer(name=f"{tensor}@{band}" if rows else tensor, channels=channels, height=height, width=width,
                       first_row=first, rows=end - first, stride=stride, phase=phase, write_phase=write_phase,
-                      lead=lead, tail=tail)
+                      lead=lead, tail=tail, images=self.batch, image=image)

@@ -7,14 +7,14 @@ bands are tried only around a layer that does not fit whole.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 
-from nigiri.compiler.allocate import place
 from nigiri.compiler.buffers import Buffer
 from nigiri.compiler.cost import memory_rate
 from nigiri.compiler.errors import ActivationBufferError
 from nigiri.compiler.graph import INPUT, Network, SubNet
+from nigiri.compiler.plan import Plan, scheduled
 from nigiri.compiler.predict import cycles_of
 from nigiri.compiler.schedule import SAMPLE, Compute, Schedule, Segment, Step
 from nigiri.spec.config import AcceleratorConfig
@@ -30,26 +30,6 @@ WORTH = 0.05
 """Share of its cycles that a SubNet may lose to bands before tensors in memory are tried instead."""
 PATIENCE = 3
 """Tensors in memory that are tried without a gain before the search ends."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """subnet: the SubNet with its layers in the order of the program.  segments: in that order.
-
-    spilled: tensors that are stored in memory when they are made and loaded where they are read.
-    """
-
-    subnet: SubNet
-    segments: tuple[Segment, ...]
-    spilled: frozenset[str] = frozenset()
-
-
-def scheduled(network: Network, config: AcceleratorConfig, plan: Plan,
-              keep_all: bool = False) -> tuple[list[Step], int]:
-    """The steps of a plan with their buffers placed, and the pixel words they need."""
-    schedule = Schedule(network, plan.subnet, config, keep_all, plan.spilled)
-    steps = schedule.steps(plan.segments)
-    return steps, place(schedule.live(steps), config.ab_words)
 
 
 def peak(buffers: Sequence[Buffer], steps: int) -> int:

@@ -1,6 +1,7 @@
 """What the compiler makes for one configuration: a memory image, programs in it, and how to read their results."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,7 +52,7 @@ class DumpTensor:
 
     name: the tensor's, with "@" and a number for a band.  first_row, height: the rows that are stored; width: of the
     tensor.  stride, phase: pixel words between blocks and between planes (phase 0: plain pixel order).  lead: pixel
-    words before the first pixel of a block.
+    words before the first pixel of a block.  image: which one of a batch.
     """
 
     name: str
@@ -64,6 +65,7 @@ class DumpTensor:
     phase: int
     first_row: int = 0
     lead: int = 0
+    image: int = 0
 
     @property
     def tensor(self) -> str:
@@ -99,6 +101,8 @@ class CompiledBundle:
     inputs: the input tensor of each SubNet as LOAD reads it, folded if `fold` says so; images: the shape of its image,
     (height, width, channels).  outputs: the logits of each SubNet as STORE writes them.
     fill_entries: fill entries that the fill area holds.
+    batch: images of every launch; the input area holds them one after the other.  batch_outputs: the logits of each
+    image of a batch of several; `outputs` are those of the first one.
     """
 
     config: AcceleratorConfig
@@ -119,6 +123,8 @@ class CompiledBundle:
     fill_offset: int
     fill_entries: int
     layers: tuple[LayerInfo, ...]
+    batch: int = 1
+    batch_outputs: dict[str, tuple[DumpTensor, ...]] = field(default_factory=dict)
 
     @property
     def input(self) -> DumpTensor:
@@ -178,6 +184,18 @@ class CompiledBundle:
         raw = out.tobytes()
         return raw + bytes(-len(raw) % 64)
 
+    def encode_inputs(self, images: Sequence[np.ndarray] | np.ndarray, subnet: str) -> bytes:
+        """The input area's bytes for a batch, as many images as a launch computes.
+
+        Raises
+        ------
+        BadArgument: another number of images, or one of them has another shape or type.
+        """
+        if len(images) != self.batch:
+            raise BadArgument(f"a launch computes {self.batch} images, not {len(images)}: pass that many, or compile "
+                              f"for another batch")
+        return b"".join(self.encode_input(image, subnet) for image in images)
+
     def _folded(self, codes: np.ndarray, t: DumpTensor, fold: Fold) -> np.ndarray:
         """[height, width, kernel * kernel * channels]: what lies under the kernel of every output pixel."""
         r = fold.kernel // 2
@@ -186,10 +204,19 @@ class CompiledBundle:
         return padded[y[:, None, :, None], x[None, :, None, :]]
 
     def output_bytes(self, subnet: str) -> int:
-        """Bytes to read at `output_offset` for :meth:`decode_output`."""
-        return self.outputs[subnet].nbytes
+        """Bytes to read at `output_offset` for :meth:`decode_output` and :meth:`decode_outputs`."""
+        last = self.batch_outputs[subnet][-1] if self.batch > 1 else self.outputs[subnet]
+        return 64 * (last.offset - self.output_offset) + last.nbytes
 
     def decode_output(self, raw: np.ndarray | bytes, subnet: str | None = None) -> np.ndarray:
         """int64 logits [classes] (codes; the largest wins) of the bytes at `output_offset`."""
         tensor = self.outputs[subnet] if subnet else next(iter(self.outputs.values()))
         return decode_tensor(tensor, raw).reshape(-1)[:self.classes].astype(np.int64)
+
+    def decode_outputs(self, raw: np.ndarray | bytes, subnet: str) -> list[np.ndarray]:
+        """The logits of every image of a launch, of the bytes at `output_offset`."""
+        if self.batch == 1:
+            return [self.decode_output(raw, subnet)]
+        data = np.frombuffer(bytes(raw), np.int8)
+        tensors = (decode_tensor(t, data[64 * (t.offset - self.output_offset):]) for t in self.batch_outputs[subnet])
+        return [t.reshape(-1)[:self.classes].astype(np.int64) for t in tensors]

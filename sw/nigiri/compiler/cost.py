@@ -42,39 +42,42 @@ def _steps(s: SuperLayer, layer: Layer) -> int:
     return layer.kernel ** 2 * (1 if s.maximum else blocks(layer.cin))
 
 
-def conv_cycles(s: SuperLayer, layer: Layer, pixels: int, config: AcceleratorConfig, split: int) -> int:
-    """Cycles of the array for `pixels` output pixels (of the map that the machine computes)."""
+def conv_cycles(s: SuperLayer, layer: Layer, pixels: int, config: AcceleratorConfig, split: int,
+                images: int = 1) -> int:
+    """Cycles of the array for `pixels` output pixels (of the map that the machine computes) of each image."""
     groups = 1 << split
     drain = config.lanes // config.requant_pixels * (2 if groups == 4 else 1)
-    return -(-blocks(layer.cout) // groups) * -(-pixels * groups // config.lanes) * max(_steps(s, layer), drain)
+    tiles = images * -(-pixels * groups // config.lanes)
+    return -(-blocks(layer.cout) // groups) * tiles * max(_steps(s, layer), drain)
 
 
-def _fetched(s: SuperLayer, layer: Layer, pixels: int, config: AcceleratorConfig, split: int) -> float:
+def _fetched(s: SuperLayer, layer: Layer, pixels: int, config: AcceleratorConfig, split: int, images: int) -> float:
     """Cycles of a layer whose weights come from memory while the array computes.
 
     Where a set of output blocks takes all rings, the next set can be fetched only into what its first block leaves
     free of the first ring, until the last tile gives words back: the fetch unit goes block by block.
     """
-    compute, words = conv_cycles(s, layer, pixels, config, split), 1 + _steps(s, layer)
+    compute, words = conv_cycles(s, layer, pixels, config, split, images), 1 + _steps(s, layer)
     word = max(1.0, 64 / memory_rate(config))
     groups, count = 1 << split, blocks(layer.cout)
     fetch = count * words * word
     if groups < config.groups or 2 * words <= config.ring_words or count <= groups:
         return max(compute, fetch)
     sets = -(-count // groups)
-    tiles = -(-pixels * groups // config.lanes)
+    tiles = images * -(-pixels * groups // config.lanes)
     tile = compute / sets / tiles
     ahead = min(config.ring_words - words, (tiles - 1) * tile / word)
     return max(fetch, sets * ((tiles - 1) * tile + max(tile, (groups * words - ahead) * word)))
 
 
-def split_of(s: SuperLayer, layer: Layer, pixels: int, config: AcceleratorConfig) -> int:
-    """The split with the fewest cycles for `pixels` output pixels; the smallest of equal ones."""
+def split_of(s: SuperLayer, layer: Layer, pixels: int, config: AcceleratorConfig, images: int = 1) -> int:
+    """The split with the fewest cycles for `pixels` output pixels of each image; the smallest of equal ones."""
     if s.own_block or layer.pool or layer.scale:
         return 0
 
     def cost(split: int) -> tuple[float, int, int]:
-        return _fetched(s, layer, pixels, config, split), conv_cycles(s, layer, pixels, config, split), split
+        return (_fetched(s, layer, pixels, config, split, images),
+                conv_cycles(s, layer, pixels, config, split, images), split)
 
     return min(range(config.groups.bit_length()), key=cost)
 

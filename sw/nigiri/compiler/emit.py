@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nigiri.compiler.bands import map_rows
-from nigiri.compiler.buffers import ALIGN, Buffer, align
+from nigiri.compiler.buffers import ALIGN, Buffer, Forms, align
 from nigiri.compiler.constants import Constants
 from nigiri.compiler.errors import DynamicBufferError, GraphError
 from nigiri.compiler.graph import INPUT, Network, SubNet, blocks
@@ -29,33 +29,26 @@ class Areas:
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """A buffer that a program writes to memory; offset in words from the results area."""
+    """A tensor of an image that a program writes to memory; offset in words from the results area."""
 
     buffer: Buffer
     layer: int
     offset: int
-
-    @property
-    def words(self) -> int:
-        return self.buffer.kept // ALIGN
+    image: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """Encoded descriptors, the tensors they store, and the words of the scratch area that they use."""
+    """Encoded descriptors, the tensors they store, and the words of the results and scratch areas that they use."""
 
     raw: bytes
     stored: tuple[Stored, ...]
+    words: int
     scratch: int = 0
 
     @property
     def length(self) -> int:
         return len(self.raw) // descriptor.BYTES
-
-    @property
-    def words(self) -> int:
-        """Words of the results area."""
-        return sum(s.words for s in self.stored)
 
 
 def check_rings(network: Network, subnet: SubNet, config: AcceleratorConfig) -> None:
@@ -70,18 +63,23 @@ def check_rings(network: Network, subnet: SubNet, config: AcceleratorConfig) -> 
 
 
 class _Emitter:
-    def __init__(self, network: Network, subnet: SubNet, constants: Constants, areas: Areas):
+    def __init__(self, network: Network, subnet: SubNet, config: AcceleratorConfig, constants: Constants, areas: Areas,
+                 steps: Sequence[Step]):
         self.network, self.subnet, self.constants, self.areas = network, subnet, constants, areas
         self.homes: dict[str, int] = {}
         self.scratch = 0
+        self.input_words = Forms(network, subnet, config).buffer(INPUT).kept // ALIGN
+        # What is loaded for several images at once lies in memory as in the activation buffer.
+        self.together = {x.buffer.tensor: x.buffer for x in steps if isinstance(x, Load) and x.buffer.images > 1}
+        self.batch = max(x.image + x.images for x in steps if isinstance(x, Compute))
 
     def conv(self, step: Compute) -> dict[str, int]:
-        layer, source, out = step.layer, step.source, step.out
+        layer, source, out, image = step.layer, step.source, step.out, step.image
         s, key = self.network.super_layer(layer), (self.subnet.info.name, layer.name)
         first, end = map_rows(s, layer, step.rows)
         d = {"opcode": Opcode.CONV, "layer": s.id, "kernel": layer.kernel, "in_w": layer.width, "in_h": layer.height,
              "out_blocks": blocks(layer.cout), "in_blocks": 1 if s.own_block else blocks(layer.cin),
-             "in_base": source.at(first * s.step), "in_stride": source.stride, "in_phase": source.phase,
+             "in_base": source.at(first * s.step, image), "in_stride": source.stride, "in_phase": source.phase,
              "out_h": end - first, "y_first": first, "split": step.split,
              "mem_offset": s.offset, "w_taps": s.taps, "w_blocks": 0 if s.shared else s.in_blocks,
              "param_offset": self.areas.constants + self.constants.params[key], "zp_in": layer.zp_in,
@@ -94,27 +92,39 @@ class _Emitter:
             flags |= Flag.DISCARD
         else:
             flags |= Flag.POLYPHASE * bool(out.write_phase)
-            d |= {"out_base": out.at(step.rows[0]), "out_stride": out.stride, "out_phase": out.write_phase}
+            d |= {"out_base": out.at(step.rows[0], image), "out_stride": out.stride, "out_phase": out.write_phase}
         if layer.residual and step.residual:
             r = layer.residual
             flags |= Flag.RESIDUAL
-            d |= {"res_base": step.residual.at(step.rows[0]), "res_stride": step.residual.stride,
+            d |= {"res_base": step.residual.at(step.rows[0], image), "res_stride": step.residual.stride,
                   "res_mult_y": r.mult_y, "res_mult_r": r.mult_r, "res_shift": r.shift, "zp_y": r.zp_y,
                   "zp_res": r.zp_res, "zp_sum": r.zp_sum}
         if layer.scale and step.gate:
             flags |= Flag.SCALE
-            d |= {"scale_base": step.gate.at(0), "res_mult_y": layer.scale.mult, "res_shift": layer.scale.shift,
+            d |= {"scale_base": step.gate.at(0, image), "res_mult_y": layer.scale.mult, "res_shift": layer.scale.shift,
                   "zp_y": layer.scale.zp_y, "zp_sum": layer.scale.zp_sum}
         if layer.pool and step.pooled:
             flags |= Flag.POOL
-            d |= {"pool_base": step.pooled.at(0), "pool_mult": layer.pool.mult, "pool_shift": layer.pool.shift,
+            d |= {"pool_base": step.pooled.at(0, image), "pool_mult": layer.pool.mult, "pool_shift": layer.pool.shift,
                   "pool_zp": layer.pool.zp, "pool_offset": layer.pool.offset}
+        if step.images > 1:
+            tensors = {"in": source, "out": out, "res": step.residual, "scale": step.gate, "pool": step.pooled}
+            d |= {f"{key}_image": b.image for key, b in tensors.items() if b} | {"extra_images": step.images - 1}
         return {**d, "flags": flags}
 
-    def home(self, b: Buffer) -> int:
-        """Where a tensor lies in memory: the input, or a place of its own in the scratch area."""
+    def home(self, b: Buffer, image: int) -> int:
+        """Where a tensor lies in memory: the input, or a place of its own in the scratch area.
+
+        It has room for every image only where they are loaded together: otherwise one is done with before the next.
+        """
         if b.tensor == INPUT:
-            return self.areas.input
+            return self.areas.input + image * self.input_words
+        many = self.together.get(b.tensor)
+        if many and b.tensor not in self.homes:
+            self.homes[b.tensor] = self.scratch
+            self.scratch += self.batch * many.image // ALIGN
+        if many:
+            return self.areas.scratch + self.homes[b.tensor] + image * many.image // ALIGN
         if b.tensor not in self.homes:
             self.homes[b.tensor] = self.scratch
             # As a whole, or as bands of rows of whole blocks, whichever is larger.
@@ -124,10 +134,10 @@ class _Emitter:
 
     def move(self, step: Load | Store) -> Iterator[dict[str, int]]:
         """A transfer between memory and activation buffer."""
-        b, home = step.buffer, self.home(step.buffer)
+        b, home = step.buffer, self.home(step.buffer, step.image)
         opcode, base = (Opcode.LOAD, "out_base") if isinstance(step, Load) else (Opcode.STORE, "in_base")
         if step.rows is None:
-            yield {"opcode": opcode, base: b.base, "length": b.kept, "mem_offset": home}
+            yield {"opcode": opcode, base: b.base, "length": b.span(b.images), "mem_offset": home}
             return
         # Rows are contiguous inside a block; the transfer begins and ends at whole memory words around them.
         block = align(b.height * b.width)
@@ -144,10 +154,10 @@ def emit(network: Network, subnet: SubNet, config: AcceleratorConfig, constants:
     ------
     GraphError: a parameter does not fit its field.
     """
-    emitter = _Emitter(network, subnet, constants, areas)
+    emitter = _Emitter(network, subnet, config, constants, areas, steps)
     lines: list[dict[str, int]] = []
     stored: list[Stored] = []
-    complete = {id(b): n for n, step in enumerate(steps) for b in step.writes}
+    complete = {(id(b), step.image): n for n, step in enumerate(steps) for b in step.writes}
     used = 0
     for n, step in enumerate(steps):
         if not isinstance(step, Compute):
@@ -155,13 +165,15 @@ def emit(network: Network, subnet: SubNet, config: AcceleratorConfig, constants:
             continue
         lines.append(emitter.conv(step))
         for b in step.writes:
-            if b.tensor != INPUT and complete[id(b)] == n and (dump or b.tensor == subnet.output):
-                lines.append({"opcode": Opcode.STORE, "in_base": b.base, "length": b.kept,
+            if b.tensor != INPUT and complete[id(b), step.image] == n and (dump or b.tensor == subnet.output):
+                length = b.span(step.images)
+                lines.append({"opcode": Opcode.STORE, "in_base": b.origin(step.image), "length": length,
                               "mem_offset": areas.results + used})
-                stored.append(Stored(buffer=b, layer=step.layer.weights, offset=used))
-                used += b.kept // ALIGN
+                stored += [Stored(buffer=b, layer=step.layer.weights, offset=used + k * b.image // ALIGN,
+                                  image=step.image + k) for k in range(step.images)]
+                used += length // ALIGN
     raw = [_encode(line, config, f"SubNet {subnet.info.name}, descriptor {n}") for n, line in enumerate(lines)]
-    return Program(raw=b"".join(raw), stored=tuple(stored), scratch=emitter.scratch)
+    return Program(raw=b"".join(raw), stored=tuple(stored), words=used, scratch=emitter.scratch)
 
 
 def _encode(line: dict[str, int], config: AcceleratorConfig, where: str) -> bytes:

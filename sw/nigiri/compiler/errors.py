@@ -3,7 +3,8 @@ from __future__ import annotations
 
 from nigiri.runtime.errors import NigiriError
 
-__all__ = ["ActivationBufferError", "CompileError", "DynamicBufferError", "GraphError", "ResidencyTableError"]
+__all__ = ["ActivationBufferError", "BatchError", "CompileError", "DynamicBufferError", "GraphError",
+           "ResidencyTableError"]
 
 
 class CompileError(NigiriError):
@@ -16,6 +17,10 @@ class GraphError(CompileError):
 
 class ActivationBufferError(CompileError):
     """The tensors that a layer needs at the same time do not fit the activation buffer."""
+
+
+class BatchError(ActivationBufferError):
+    """The tensors of a batch do not fit the activation buffer, however few layers are computed for all its images."""
 
 
 class DynamicBufferError(CompileError):

@@ -4,10 +4,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from nigiri.compiler.chains import Plan, make_plan, scheduled, whole_words
+from nigiri.compiler.chains import make_plan, whole_words
 from nigiri.compiler.cost import STEP, Cost, memory_rate
 from nigiri.compiler.emit import check_rings
 from nigiri.compiler.graph import Layer, Network, SubNet
+from nigiri.compiler.plan import Plan, scheduled
 from nigiri.compiler.predict import step_cost
 from nigiri.compiler.schedule import Compute, Segment, Step
 from nigiri.spec.config import AcceleratorConfig
@@ -20,8 +21,9 @@ __all__ = ["Explanation", "LayerRow", "explain"]
 class LayerRow:
     """One layer as it is computed; a transfer of activations has kind "load" or "store".
 
-    split: groups of lanes, each with an output block of its own.  bands: how often the layer is started.
-    cycles: predicted.  weight_bytes: with parameters and tables, all bands together.  bound: what takes longest.
+    split: groups of lanes, each with an output block of its own.  images: that are computed, or moved, together.
+    bands: how often the layer is started, for all images of the batch.  cycles: predicted, for all of them.
+    weight_bytes: with parameters and tables, all starts together.  bound: what takes longest.
     """
 
     name: str
@@ -29,6 +31,7 @@ class LayerRow:
     source: tuple[int, int, int]
     result: tuple[int, int, int]
     split: int
+    images: int
     bands: int
     cycles: int
     weight_bytes: int
@@ -39,10 +42,11 @@ class LayerRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """The plan of one SubNet; ab_words: pixel words of activation buffer that it needs."""
+    """The plan of one SubNet: macs and cycles of a launch of `batch` images; ab_words: pixel words that it needs."""
 
     subnet: str
     config: str
+    batch: int
     macs: int
     cycles: int
     utilization: float
@@ -63,6 +67,8 @@ def _kind(network: Network, layer: Layer) -> str:
 def _reason(network: Network, plan: Plan, config: AcceleratorConfig, segment: Segment, n: int, step: Compute) -> str:
     out = step.out
     over = f", over {out.over.tensor}" if out and out.over else ""
+    if step.images < plan.batch:
+        over += ", image by image" if step.images == 1 else f", {step.images} images at once"
     if segment.bands == 1:
         return "whole" + over
     need = whole_words(network, plan.subnet, config, n)
@@ -81,21 +87,21 @@ def _row(network: Network, config: AcceleratorConfig, rate: float, name: str, st
         b = first.buffer
         shape = (b.channels, b.height, b.width)
         return LayerRow(name=name, kind=type(first).__name__.lower(), source=shape, result=shape, split=1,
-                        bands=len(steps), cycles=cycles, weight_bytes=0, act_bytes=total.act_bytes, bound="memory",
-                        why=why)
+                        images=b.images, bands=len(steps), cycles=cycles, weight_bytes=0, act_bytes=total.act_bytes,
+                        bound="memory", why=why)
     layer = first.layer
     height, width = network.out_side(layer)
     bound = max((total.compute, "array"), (total.weight_bytes / rate, "weights"), (STEP * len(steps), "start"))[1]
     return LayerRow(name=name, kind=_kind(network, layer), source=(layer.cin, layer.height, layer.width),
-                    result=(layer.cout, height, width), split=1 << first.split, bands=len(steps), cycles=cycles,
-                    weight_bytes=total.weight_bytes, act_bytes=total.act_bytes, bound=bound, why=why)
+                    result=(layer.cout, height, width), split=1 << first.split, images=first.images, bands=len(steps),
+                    cycles=cycles, weight_bytes=total.weight_bytes, act_bytes=total.act_bytes, bound=bound, why=why)
 
 
 def explain(network: Network, subnet: SubNet, config: AcceleratorConfig, memory: MemorySetting | None = None,
             plan: Plan | None = None) -> Explanation:
     """The plan of a SubNet with predicted cycles; `memory`: instead of that of the configuration's board.
 
-    plan: that of :func:`nigiri.compiler.chains.make_plan` where it is known already.
+    plan: that of :func:`nigiri.compiler.chains.make_plan` where it is known already, or one for a batch.
 
     Raises
     ------
@@ -107,22 +113,25 @@ def explain(network: Network, subnet: SubNet, config: AcceleratorConfig, memory:
     rate = memory_rate(config, memory)
     segment_of = {plan.subnet.layers[n].name: (segment, n) for segment in plan.segments
                   for n in range(segment.first, segment.end)}
-    rows: dict[tuple[str, str], list[Step]] = {}
+    rows: dict[tuple[str, str, int], list[Step]] = {}
     for step in steps:
-        key = step.layer.name if isinstance(step, Compute) else step.buffer.tensor
-        rows.setdefault((type(step).__name__, key), []).append(step)
+        name, images = ((step.layer.name, step.images) if isinstance(step, Compute)
+                        else (step.buffer.tensor, step.buffer.images))
+        rows.setdefault((type(step).__name__, name, images), []).append(step)
     out = []
-    for (_, name), parts in rows.items():
+    for (_, name, _), parts in rows.items():
         first = parts[0]
         if not isinstance(first, Compute):
             why = "whole" if first.rows is None else "in bands of rows"
             if name in plan.spilled:
                 why += ": kept in memory, where it costs less than in the activation buffer"
+            elif name in plan.parked:
+                why += ": kept in memory, where it leaves room for the layers before"
         elif name in segment_of:
             why = _reason(network, plan, config, *segment_of[name], first)
         else:
             why = f"global pool of {first.layer.source}, which is computed in bands"
         out.append(_row(network, config, rate, name, parts, why))
-    cycles = sum(row.cycles for row in out)
-    return Explanation(subnet=subnet.info.name, config=config.name, macs=subnet.info.macs, cycles=cycles,
-                       utilization=subnet.info.macs / (cycles * config.mac_units), ab_words=need, layers=tuple(out))
+    cycles, macs = sum(row.cycles for row in out), plan.batch * subnet.info.macs
+    return Explanation(subnet=subnet.info.name, config=config.name, batch=plan.batch, macs=macs, cycles=cycles,
+                       utilization=macs / (cycles * config.mac_units), ab_words=need, layers=tuple(out))

@@ -20,7 +20,8 @@ def step_cost(network: Network, step: Step, config: AcceleratorConfig) -> Cost:
     s = network.super_layer(layer)
     first, end = map_rows(s, layer, step.rows)
     pixels = (end - first) * -(-layer.width // s.step)
-    return Cost(compute=conv_cycles(s, layer, pixels, config, step.split), weight_bytes=fetch_bytes(s, layer))
+    return Cost(compute=conv_cycles(s, layer, pixels, config, step.split, step.images),
+                weight_bytes=fetch_bytes(s, layer))
 
 
 def cycles_of(network: Network, steps: Iterable[Step], config: AcceleratorConfig, rate: float) -> float:

@@ -35,11 +35,15 @@ class Segment:
 
 @dataclass(kw_only=True, eq=False)
 class Load:
-    """Rows of the network's input or of a tensor in memory; all of it when `rows` is None."""
+    """Rows of the network's input or of a tensor in memory; all of it when `rows` is None.
+
+    image: the first one of those of a batch that the buffer holds.
+    """
 
     buffer: Buffer
     rows: Rows | None = None
     band: int = -1
+    image: int = 0
 
     @property
     def words(self) -> int:
@@ -57,16 +61,20 @@ class Load:
 
 @dataclass(kw_only=True, eq=False)
 class Store:
-    """Rows of a tensor that does not stay in the activation buffer; all of it when `rows` is None."""
+    """Rows of a tensor that does not stay in the activation buffer; all of it when `rows` is None.
+
+    image: the first one of those of a batch that the buffer holds.
+    """
 
     buffer: Buffer
     rows: Rows | None = None
     band: int = -1
+    image: int = 0
 
     @property
     def words(self) -> int:
         """Pixel words that are moved."""
-        return self.buffer.kept
+        return self.buffer.span(self.buffer.images)
 
     @property
     def reads(self) -> tuple[Buffer, ...]:
@@ -79,7 +87,10 @@ class Store:
 
 @dataclass(kw_only=True, eq=False)
 class Compute:
-    """Rows of a layer's output.  out: None when only the pooled values are wanted.  band: -1 when not in bands."""
+    """Rows of a layer's output.  out: None when only the pooled values are wanted.  band: -1 when not in bands.
+
+    images: that are computed with the same weights, from number `image` of a batch on.
+    """
 
     layer: Layer
     rows: Rows
@@ -90,6 +101,8 @@ class Compute:
     gate: Buffer | None = None
     pooled: Buffer | None = None
     band: int = -1
+    image: int = 0
+    images: int = 1
 
     @property
     def reads(self) -> tuple[Buffer, ...]:
@@ -118,13 +131,16 @@ class Schedule:
 
     keep_all: also results that nothing but a pool reads are written.
     spilled: tensors that are stored in memory when they are made and loaded where they are read.
+    forms: how tensors lie; with a batch, every step is for all its images, and every layer is computed whole.
+    fetched: tensors that are in memory at first and kept in the activation buffer once they are loaded.
     """
 
     def __init__(self, network: Network, subnet: SubNet, config: AcceleratorConfig, keep_all: bool = False,
-                 spilled: frozenset[str] = frozenset()):
+                 spilled: frozenset[str] = frozenset(), *, forms: Forms | None = None,
+                 fetched: frozenset[str] = frozenset({INPUT})):
         self.network, self.layers, self.config, self.keep_all = network, subnet.layers, config, keep_all
-        self.spilled = spilled
-        self.forms = Forms(network, subnet, config, spilled)
+        self.spilled, self.fetched = spilled, fetched
+        self.forms = forms or Forms(network, subnet, config, spilled)
         self.written = {INPUT: -1}
         self.last: dict[str, int] = {}
         for n, layer in enumerate(subnet.layers):
@@ -176,11 +192,13 @@ class Schedule:
         layer = self.layers[n]
         if layer.residual and not out.phase and self.last[layer.residual.source] == n:
             source = self.whole.get(layer.residual.source)
-            if source and layer.residual.source != layer.source and source.stride == out.stride:
+            if (source and layer.residual.source != layer.source and source.stride == out.stride
+                    and (source.images, source.image) == (out.images, out.image)):
                 out.over, out.over_gap = source, 0
         source = self.whole.get(layer.source)
         if self.network.super_layer(layer).average and self.last[layer.source] == n and source and not source.phase:
-            if source.stride >= out.stride:
+            # Of several images, a block of the last one is written before later blocks of the first one are read.
+            if source.stride >= out.stride and source.images == out.images == 1:
                 # Block b of the result ends before block b of the source begins: nothing is overwritten too early.
                 out.over, out.over_gap = source, out.stride + out.tail
 
@@ -191,11 +209,12 @@ class Schedule:
         first, end = map_rows(s, layer, rows)
         pixels = (end - first) * -(-layer.width // s.step)
         if (layer.name, pixels) not in self._splits:
-            self._splits[layer.name, pixels] = split_of(s, layer, pixels, self.config)
+            self._splits[layer.name, pixels] = split_of(s, layer, pixels, self.config, self.forms.batch)
         at_once = rows == (0, self.forms.rows(layer.name))
         return Compute(layer=layer, rows=rows, split=self._splits[layer.name, pixels], source=source, out=out,
                        residual=residual, gate=self._whole(layer.scale.source) if layer.scale else None,
-                       pooled=self._whole(f"{layer.name}.pool") if layer.pool and at_once else None)
+                       pooled=self._whole(f"{layer.name}.pool") if layer.pool and at_once else None,
+                       images=self.forms.batch)
 
     def _pool(self, n: int) -> Iterator[Step]:
         """The global pool of a layer that was computed in bands, as a pass over its whole result."""
@@ -225,8 +244,8 @@ class Schedule:
         out: list[Step] = []
         for n in range(segment.first, segment.end):
             layer = self.layers[n]
-            if INPUT in layer.sources and INPUT not in self.whole:
-                out.append(Load(buffer=self._whole(INPUT)))
+            out += [Load(buffer=self._whole(t)) for t in dict.fromkeys(layer.sources)
+                    if t in self.fetched and t not in self.whole]
             local = {t: self.forms.buffer(t) for t in (*layer.sources, layer.name) if t in self.spilled}
             out += [Load(buffer=b) for t, b in local.items() if t != layer.name]
             wanted = layer.name in self.last or self.keep_all

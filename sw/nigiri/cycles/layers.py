@@ -30,8 +30,9 @@ def _kind(rng: np.random.Generator) -> tuple[int, int]:
     return kinds[rng.choice(len(kinds), p=(0.42, 0.22, 0.04, 0.1, 0.1, 0.07, 0.05))]
 
 
-def random_layer(rng: np.random.Generator, config: AcceleratorConfig, most: int = 30_000) -> LayerProgram:
-    """A layer that `config` can run, of at most about `most` array steps or weight words."""
+def random_layer(rng: np.random.Generator, config: AcceleratorConfig, most: int = 30_000,
+                 images: int = 1) -> LayerProgram:
+    """A layer that `config` can run, of at most about `most` array steps an image or weight words."""
     while True:
         d = _draw(rng, config)
         words = d["in_blocks"] * descriptor.taps(d)
@@ -45,7 +46,7 @@ def random_layer(rng: np.random.Generator, config: AcceleratorConfig, most: int 
     total = weights + d["out_blocks"] * d["w_blocks"] * d["w_taps"]
     if d["flags"] & Flag.TABLE:
         table, total = total, total + 4
-    d |= {"param_offset": params, "mem_offset": weights, "table_offset": table}
+    d |= {"extra_images": images - 1, "param_offset": params, "mem_offset": weights, "table_offset": table}
     image = np.zeros(64 * total, np.uint8)
     image[:descriptor.BYTES] = np.frombuffer(descriptor.pack(**d), np.uint8)
     names = [name.lower() for name, bit in vars(Flag).items() if name.isupper() and d["flags"] & bit]

@@ -111,7 +111,8 @@ class _Sequencer:
         end_gap = max(gap, timing.POOL_GAP) if flags & Flag.POOL else drain
         lanes = 8 if flags & (Flag.DEPTHWISE | Flag.MAXIMUM) else 64
         squares = d["kernel"] ** 2 if flags & Flag.DEPTHWISE else taps
-        x.macs = 0 if flags & Flag.MAXIMUM else pixels * d["out_blocks"] * lanes * d["in_blocks"] * squares
+        images = 1 + d["extra_images"]
+        x.macs = 0 if flags & Flag.MAXIMUM else images * pixels * d["out_blocks"] * lanes * d["in_blocks"] * squares
 
         ready = self.time + timing.setup(d, config)
         x.stalls["descriptor"] += ready - self.time
@@ -123,8 +124,8 @@ class _Sequencer:
             blocks = range(ob, min(ob + groups, d["out_blocks"]))
             arrivals = [self.fetch.through(n, b) for b in blocks]
             self._set(x, arrivals, [self.fetch.rings[b % len(self.fetch.rings)] for b in blocks], words=words,
-                      parity=parity, tiles=tiles, gap=gap, end_gap=end_gap, scale=bool(flags & Flag.SCALE),
-                      residual=bool(flags & Flag.RESIDUAL))
+                      parity=parity, tiles=tiles, images=images, gap=gap, end_gap=end_gap,
+                      scale=bool(flags & Flag.SCALE), residual=bool(flags & Flag.RESIDUAL))
         x.spans += [Span("compute", first, self.last + 1), Span("requantise", first + words, self.last + drain)]
         end = self.last + timing.DRAIN + drain - every
         if flags & Flag.POLYPHASE:
@@ -150,8 +151,8 @@ class _Sequencer:
         assert self.time >= begin
 
     def _set(self, x: LayerCycles, arrivals: list[Arrival], rings: list[Ring], *, words: int, parity: int, tiles: int,
-             gap: int, end_gap: int, scale: bool, residual: bool) -> None:
-        """One set of output blocks over all tiles."""
+             images: int, gap: int, end_gap: int, scale: bool, residual: bool) -> None:
+        """One set of output blocks over all tiles of all images: words stay until the last tile of the last image."""
         steps = words * parity
         slots = len(arrivals) if residual else 0
         begin = self.time
@@ -167,18 +168,22 @@ class _Sequencer:
         if wait > 0:
             x.stalls["requant"] += wait
             last += wait
-        if tiles == 1:
+        if tiles == images == 1:
             self._give_single(arrivals, rings, time, words, parity, last)
         else:
             each = max(steps + slots, gap)
-            x.stalls["requant"] += (tiles - 1) * (each - steps - slots)
-            start = last + (tiles - 2) * each + 1 + slots
-            last += (tiles - 1) * each
+            # The first tile of an image behind another one takes its gate before its first step.
+            turn = max(steps + slots + scale, end_gap)
+            x.stalls["requant"] += images * (tiles - 1) * (each - steps - slots)
+            x.stalls["requant"] += (images - 1) * (turn - steps - slots - scale)
+            x.stalls["activations"] += (images - 1) * scale
+            last += images * (tiles - 1) * each + (images - 1) * turn
+            start = last - (each - 1 - slots if tiles > 1 else turn - 1 - slots - scale)
             for ring in rings:
                 ring.give(words - 1, start + parity - 1, parity)
                 ring.give(2, last, 0.0)
-        x.stalls["activations"] += tiles * slots
-        x.busy += tiles * steps
+        x.stalls["activations"] += images * tiles * slots
+        x.busy += images * tiles * steps
         self.last, self.gap = last, end_gap
         self.time = last + 1 + slots
 

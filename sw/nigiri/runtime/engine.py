@@ -1,7 +1,7 @@
 """Inference over any device: one window with the image, any SubNet, any cached SubGraph."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -11,7 +11,7 @@ from nigiri.compiler.compiled import CompiledBundle, DumpTensor, decode_tensor
 from nigiri.runtime.counters import Counters
 from nigiri.runtime.device import Device
 from nigiri.runtime.driver import WORD, Driver
-from nigiri.runtime.errors import DeviceError
+from nigiri.runtime.errors import BadArgument, DeviceError
 from nigiri.runtime.placement import Box, Placed, check, entries, place
 
 __all__ = ["CacheChange", "Engine", "Inference", "LayerOutput"]
@@ -32,12 +32,14 @@ class LayerOutput:
     """One tensor of a run: int8 [channels, height, width], by tensor name and SuperNet layer id.
 
     A tensor that exists in bands of rows only comes as several: `name` is "tensor@band", `first_row` where it begins.
+    image: which one of a batch.
     """
 
     name: str
     layer: int
     data: np.ndarray
     first_row: int = 0
+    image: int = 0
 
     @property
     def tensor(self) -> str:
@@ -81,21 +83,49 @@ class Engine:
 
         Raises
         ------
-        GraphError: no such SubNet.  BadArgument: the image has another shape.  DeviceError: the device failed.
+        GraphError: no such SubNet.  BadArgument: the image has another shape, or the programs are for batches.
+        DeviceError: the device failed.
+        """
+        return self.infer_batch(subnet, self._alone(image, "infer_batch"))[0]
+
+    def infer_batch(self, subnet: str, images: Sequence[np.ndarray] | np.ndarray) -> list[Inference]:
+        """Classify as many images as a launch computes, each uint8 [height, width, channels].
+
+        The results are in the order of the images; all have the counters of the one launch.
+
+        Raises
+        ------
+        GraphError: no such SubNet.  BadArgument: another number of images, or one has another shape.
+        DeviceError: the device failed.
         """
         program = self.compiled.program(subnet)
-        self.driver.write(self.compiled.input_offset, self.compiled.encode_input(image, subnet))
+        self.driver.write(self.compiled.input_offset, self.compiled.encode_inputs(images, subnet))
         counters = self.driver.run(*program, timeout_s=self.timeout_s)
         raw = self.driver.read(self.compiled.output_offset, self.compiled.output_bytes(subnet))
-        logits = self.compiled.decode_output(raw, subnet)
-        return Inference(subnet=subnet, logits=logits, label=int(logits.argmax()), counters=counters)
+        return [Inference(subnet=subnet, logits=logits, label=int(logits.argmax()), counters=counters)
+                for logits in self.compiled.decode_outputs(raw, subnet)]
+
+    def _alone(self, image: np.ndarray, other: str) -> list[np.ndarray]:
+        if self.compiled.batch != 1:
+            raise BadArgument(f"the programs compute {self.compiled.batch} images in a launch: call {other} with that "
+                              f"many, or compile for single images")
+        return [image]
 
     def dump(self, subnet: str, image: np.ndarray) -> list[LayerOutput]:
-        """Run the program variant that stores every tensor; the tensors in the order they are computed."""
+        """Run the program variant that stores every tensor; the tensors in the order they are computed.
+
+        Raises
+        ------
+        As :meth:`infer`.
+        """
+        return self.dump_batch(subnet, self._alone(image, "dump_batch"))
+
+    def dump_batch(self, subnet: str, images: Sequence[np.ndarray] | np.ndarray) -> list[LayerOutput]:
+        """:meth:`dump` for as many images as a launch computes; `image` of a tensor says whose it is."""
         self.compiled.program(subnet)
-        self.driver.write(self.compiled.input_offset, self.compiled.encode_input(image, subnet))
+        self.driver.write(self.compiled.input_offset, self.compiled.encode_inputs(images, subnet))
         self.driver.run(*self.compiled.dump_programs[subnet], timeout_s=self.timeout_s)
-        return [LayerOutput(name=t.name, layer=t.layer, data=self._read(t), first_row=t.first_row)
+        return [LayerOutput(name=t.name, layer=t.layer, data=self._read(t), first_row=t.first_row, image=t.image)
                 for t in self.compiled.dumps[subnet]]
 
     def _read(self, tensor: DumpTensor) -> np.ndarray:

@@ -56,6 +56,17 @@ def test_bench_network(capsys, toy, cache, config):
     assert set(data["stalls"]) == {"weights", "activations", "requant", "writeback", "descriptor", "other"}
 
 
+def test_bench_network_of_a_batch(capsys, toy):
+    code, out, _ = call(capsys, "bench", "network", f"{toy}:max", "--device", "golden", "--batch", "3", "--json")
+    data = json.loads(out)
+    single = json.loads(call(capsys, "bench", "network", f"{toy}:max", "--device", "golden", "--json")[1])
+    assert code == 0 and data["bit_exact"] and (data["batch"], single["batch"]) == (3, 1)
+    assert data["macs"] == 3 * single["macs"] and data["tensors_compared"] == 3 * single["tensors_compared"]
+    assert single["dram_bytes"]["weights"] <= data["dram_bytes"]["weights"] < 3 * single["dram_bytes"]["weights"]
+    code, out, _ = call(capsys, "bench", "network", f"{toy}:max", "--device", "golden", "--batch", "3")
+    assert code == 0 and "per image" in out
+
+
 def test_bench_network_for_people(capsys, toy):
     code, out, _ = call(capsys, "bench", "network", f"{toy}:min", "--device", "golden")
     assert code == 0 and "bit exact    yes" in out

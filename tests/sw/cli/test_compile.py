@@ -6,7 +6,8 @@ import json
 import pytest
 from cli_helpers import call
 
-ROW = {"name", "kind", "source", "result", "split", "bands", "cycles", "weight_bytes", "act_bytes", "bound", "why"}
+ROW = {"name", "kind", "source", "result", "split", "images", "bands", "cycles", "weight_bytes", "act_bytes", "bound",
+       "why"}
 
 
 def test_explain_json(capsys, toy):
@@ -25,7 +26,19 @@ def test_summary(capsys, toy):
     code, out, _ = call(capsys, "compile", f"{toy}:min", "--config", "zcu104", "--memory", "slow", "--json")
     data = json.loads(out)
     assert code == 0 and data["memory"] == "slow"
-    assert set(data["subnets"][0]) == {"subnet", "config", "macs", "cycles", "utilization", "ab_words"}
+    assert set(data["subnets"][0]) == {"subnet", "config", "batch", "macs", "cycles", "utilization", "ab_words"}
+
+
+def test_a_batch(capsys, toy):
+    code, out, _ = call(capsys, "compile", f"{toy}:max", "--config", "kv260", "--batch", "4", "--explain", "--json")
+    data = json.loads(out)
+    (subnet,) = data["subnets"]
+    assert code == 0 and data["batch"] == subnet["batch"] == 4
+    assert {r["images"] for r in subnet["layers"]} == {4} and {r["bands"] for r in subnet["layers"]} == {1}
+    _, single, _ = call(capsys, "compile", f"{toy}:max", "--config", "kv260", "--json")
+    assert subnet["macs"] == 4 * json.loads(single)["subnets"][0]["macs"]
+    code, out, _ = call(capsys, "compile", f"{toy}:max", "--config", "kv260", "--batch", "4", "--explain")
+    assert code == 0 and "an image of 4" in out and "images" in out
 
 
 def test_for_people(capsys, toy):
@@ -46,6 +59,7 @@ def test_a_network_of_the_zoo(capsys):
     (("nowhere:max",), "nigiri: there is no bundle at nowhere: check the path, or export one"),
     (("ofa_resnet50:Z",), "nigiri: unknown SubNet 'Z' of ofa_resnet50: choose one of A, B, C, D, E, F"),
     (("demo:max", "--config", "huge"), "nigiri: unknown configuration 'huge': choose one of tiny, "),
+    (("demo:max", "--batch", "17"), "nigiri: a batch must have 1 to 16 images, not 17"),
     (("demo:max", "--config", "tiny"), "has 28 layers, the residency table of configuration 'tiny' has 16 entries")])
 def test_refusals(capsys, arguments, message):
     code, out, err = call(capsys, "compile", *arguments)

@@ -30,6 +30,14 @@ def test_bench_network_counts_cycles(capsys, toy):
     assert best["dram_bytes"]["weights"] + best["pb_bytes"] == none["dram_bytes"]["weights"]
 
 
+def test_bench_network_of_a_batch(capsys, toy):
+    """Layers of single images, of groups and of the batch, bit for bit; cycles as predicted."""
+    d = json.loads(call(capsys, "bench", "network", f"{toy}:max", *RTL, "--batch", "4", "--json")[1])
+    assert d["batch"] == 4 and d["cycles_per_image"] == d["cycles"] / 4
+    assert d["bit_exact"] is True and d["tensors_compared"] == 4 * 9
+    assert d["cycle_model"]["mean_abs_error"] < 0.02 and d["cycle_model"]["worst_abs_error"] < 0.08
+
+
 def test_bench_speed(capsys, toy):
     code, out, _ = call(capsys, "bench", "speed", "--config", "tiny", "--network", f"{toy}:min",
                         "--seconds", "0.1", "--json")

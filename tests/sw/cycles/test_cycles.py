@@ -34,6 +34,32 @@ def test_measured_on_rtl(toy, subnet, cycles):
     assert got.cycles == pytest.approx(cycles, rel=0.01)
 
 
+@pytest.mark.parametrize("config", ["tiny", "small", "kv260"])
+@pytest.mark.parametrize("images", [2, 16])
+def test_images_with_the_same_weights(config, images):
+    """Every image after the first costs what the array needs, and no weights."""
+    rng = np.random.default_rng(images)
+    for _ in range(15):
+        layer = random_layer(rng, get_config(config), most=4000, images=images)
+        assert descriptor.problem(layer.fields, get_config(config)) is None
+        got, single = (predict([layer.fields | {"extra_images": n}], get_config(config), offset=layer.offset)
+                       for n in (images - 1, 0))
+        assert got.nbytes == single.nbytes and got.busy == images * single.busy
+        assert got.layers[0].macs == images * single.layers[0].macs
+        assert got.busy + sum(got.stalls.values()) == pytest.approx(got.cycles, abs=6)
+        assert max(single.cycles, got.busy) <= got.cycles <= images * single.cycles
+
+
+def test_batches_measured_on_rtl():
+    """Cycles of the RTL of `small` for random layers of 2, 3, 5 and 16 images, measured once."""
+    rng = np.random.default_rng(5)
+    for n, cycles in enumerate((504, 9239, 305, 35084, 470, 704, 5192, 2762, 259, 365, 8576, 1117, 767, 327, 17949,
+                                2818)):
+        layer = random_layer(rng, get_config("small"), most=8000, images=(2, 3, 5, 16)[n % 4])
+        got = predict([layer.fields], get_config("small"), offset=layer.offset)
+        assert got.cycles == pytest.approx(cycles, rel=0.02)
+
+
 def test_memory_and_cache(image):
     program = image.descriptors("large")
     slow, board, ideal = (predict(program, image.config, get_memory(m)).cycles for m in ("slow", "ddr4", "ideal"))

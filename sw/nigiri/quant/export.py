@@ -27,16 +27,22 @@ from nigiri.spec import get_config
 from nigiri.supernet.calibrate import evaluate, running_statistics
 from nigiri.supernet.model import SuperNet
 from nigiri.supernet.space import CIFAR, SubNetConfig
+from nigiri.supernet.weights import load_weights
 
 __all__ = ["integer_network", "load_net", "measure_network", "undominated"]
 
 
 def load_net(checkpoint: Path) -> SuperNet:
-    """The SuperNet in a checkpoint of :mod:`nigiri.supernet.train`; QuantisationError when it holds something else."""
+    """The SuperNet in float weights (.npz) or in a checkpoint of :mod:`nigiri.supernet.train`, whose averaged weights
+    count; QuantisationError when the file holds something else."""
     try:
-        saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
         net = SuperNet(CIFAR)
-        net.load_state_dict(saved["net"])
+        if checkpoint.suffix == ".npz":
+            load_weights(net, checkpoint)
+        else:
+            saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
+            averaged = {k: v for k, v in saved["mean"].items() if k.startswith("module.")}
+            net.load_state_dict({k.removeprefix("module."): v for k, v in averaged.items()})
     except Exception as e:
         raise QuantisationError(f"{checkpoint} is not a checkpoint of the {CIFAR.name} SuperNet ({type(e).__name__}: "
                                 f"{str(e).splitlines()[0]}): train one with nigiri.supernet.train") from e
@@ -108,7 +114,7 @@ def _split(data: Path, cache: Path, split: str) -> tuple[Tensor, Tensor]:
     return load_cached(data, cache, split)
 
 
-def main(checkpoint: Annotated[Path, typer.Option(help="checkpoint.pt of nigiri.supernet.train")],
+def main(checkpoint: Annotated[Path, typer.Option(help="weights (.npz), or checkpoint.pt of nigiri.supernet.train")],
          data: Annotated[Path, typer.Option(help="folder with cifar10_train.npz and cifar10_test.npz")],
          out: Annotated[Path, typer.Option(help="the bundle to write")],
          images: Annotated[Path, typer.Option(help="the test images to write, an .npz")],

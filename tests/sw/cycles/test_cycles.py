@@ -1,29 +1,33 @@
 """Cycles: they add up, memory and cache change them the right way, and measured programs are met."""
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
 from nigiri.cycles import predict
 from nigiri.cycles.best import best_subgraph
 from nigiri.cycles.check import Row, steps, summary
-from nigiri.cycles.layers import random_layer
+from nigiri.cycles.layers import random_program
 from nigiri.runtime.placement import size
-from nigiri.spec import CONFIGS, descriptor, get_config, get_memory
+from nigiri.spec import CONFIGS, descriptor, get_config, get_memory, residency
 from nigiri.spec.descriptor import Opcode
 
 
 @pytest.mark.parametrize("config", ["tiny", "small", "pynq_z2", "zcu104", "sushi_zcu104"])
 def test_every_cycle_has_one_cause(config):
     rng = np.random.default_rng(1)
-    for _ in range(15):
-        layer = random_layer(rng, get_config(config))
-        assert descriptor.problem(layer.fields, get_config(config)) is None
-        got = predict([layer.fields], get_config(config), offset=layer.offset)
+    for n in range(12):
+        x = random_program(rng, get_config(config), 1 + n % 3, cached=n % 2 == 1)
+        assert all(descriptor.problem(d, get_config(config)) is None for d in x.program)
+        got = predict(x.program, get_config(config), resident=x.resident)
         for x in got.layers:
             assert x.busy + sum(x.stalls.values()) == pytest.approx(x.cycles)
             assert min(x.stalls.values()) >= 0
-            assert all(x.start <= s.end and s.start <= s.end <= x.start + x.cycles + 1 for s in x.spans)
+            # Weights of later layers are fetched ahead.
+            assert all(s.start <= s.end <= x.start + x.cycles + 1 for s in x.spans)
+            assert all(x.start <= s.end for s in x.spans if x.index == 0 or s.track not in ("fetch", "fill"))
         assert got.busy + sum(got.stalls.values()) == pytest.approx(got.cycles, abs=6)
 
 
@@ -58,9 +62,20 @@ def test_prefixes_take_less(toy):
     assert totals == sorted(totals)
 
 
-def test_random_layers_repeat():
-    first, again = (random_layer(np.random.default_rng(5), CONFIGS["small"]) for _ in range(2))
-    assert first.text == again.text and np.array_equal(first.image, again.image)
+def test_random_programs_repeat():
+    first, again = (random_program(np.random.default_rng(5), CONFIGS["small"], 3, cached=True) for _ in range(2))
+    assert first.names == again.names and np.array_equal(first.image, again.image)
+    assert first.resident == again.resident and first.fills == again.fills
+
+
+def test_random_prefixes_fit():
+    rng = np.random.default_rng(6)
+    for n in range(40):
+        config = CONFIGS["tiny" if n % 2 else "small"]
+        x = random_program(rng, config, 1 + n % 5, cached=True)
+        codes = [residency.problem(residency.unpack(residency.pack(**e)), config) for e in x.fills]
+        assert not any(codes)
+        assert not any(residency.overlaps(a, b) for a, b in combinations(x.fills, 2))
 
 
 def test_summary():

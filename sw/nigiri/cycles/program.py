@@ -82,7 +82,7 @@ class _Sequencer:
             count = min(timing.CHUNK, words - at)
             time = self.reads.ask(time, d["mem_offset"] + at, count, 0, 0, pieces) + 1
             at += count
-        end = pieces[-1][1] - timing.READY + timing.LOADED
+        end = max(ready for _, ready in pieces) - timing.READY + timing.LOADED
         x.nbytes["act_in"] = 64 * words
         self._io(x, end)
 

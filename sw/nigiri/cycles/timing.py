@@ -40,9 +40,9 @@ FREED = 6
 """From the step that uses a word for the last time to the cycle in which its place can be asked for."""
 COPY, COPY_QUEUE, COPY_RUN = 5, 4, 64
 """From the begin of a copy from the persistent buffer to its first word ready; copies that wait; words in one."""
-LOADED = 5
+LOADED = 3
 """From the last beat of a LOAD to its end."""
-STORE_SLOT, STORE_QUEUE, STORED = 8, 16, 3
+STORE_SLOT, STORE_QUEUE, STORED = 8, 16, 2
 """From a STORE's slot to its word at the port; words under way; from the last answer to the end."""
 
 

@@ -127,10 +127,8 @@ class _Sequencer:
                       residual=bool(flags & Flag.RESIDUAL))
         x.spans += [Span("compute", first, self.last + 1), Span("requantise", first + words, self.last + drain)]
         end = self.last + timing.DRAIN + drain - every
-        if flags & Flag.POLYPHASE:
-            end += every - 1
-        if flags & Flag.POOL:
-            end += timing.POOL
+        # A pooled block is summed up while its last pixels are written.
+        end += max(timing.POOL if flags & Flag.POOL else 0, timing.last_rows(d, out_w, config) - 1)
         end = max(end, self.time)
         x.spans.append(Span("write back", first + words + timing.DRAIN, end))
         x.stalls["writeback"] += end - self.time

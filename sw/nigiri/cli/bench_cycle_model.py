@@ -20,14 +20,19 @@ def bench_cycle_model(
         layers: Annotated[str, typer.Option(metavar="random|BUNDLE:SUBNET", help="What to run.")] = "random",
         count: Annotated[int, typer.Option(help="Random layers.")] = 200,
         seed: Annotated[int, typer.Option(help="Seed of the random layers.")] = 0,
-        cache: Annotated[str, typer.Option(help="none, or best: the SubGraph that helps the SubNet most.")] = "none",
+        length: Annotated[int, typer.Option(help="Random layers that run as one program.")] = 1,
+        cache: Annotated[str, typer.Option(help="none; best: the SubGraph that helps the SubNet most; random: a prefix "
+                                           "of every random layer.")] = "none",
         memory: Annotated[str, typer.Option(help="Memory setting; the board's when left out.")] = "",
         json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Measure every layer on the RTL and compare its cycles with the cycle model's."""
     if count < 1:
         raise BadArgument(f"--count must be at least 1, not {count}")
-    if cache not in ("none", "best"):
-        raise BadArgument(f"--cache must be none or best, not {cache!r}")
+    if not 1 <= length <= 16:
+        raise BadArgument(f"--length must be between 1 and 16, not {length}")
+    known = ("none", "random" if layers == "random" else "best")
+    if cache not in known:
+        raise BadArgument(f"--cache must be {' or '.join(known)} with --layers {layers}, not {cache!r}")
     chosen, setting = machine(config, memory)
     target = None if layers == "random" else open_target(layers)
     compiled = target.compile(chosen) if target else None
@@ -36,7 +41,8 @@ def bench_cycle_model(
     try:
         with Driver(device, chosen) as driver:
             if target is None or compiled is None:
-                rows = check_random(driver, setting, count, seed, say)
+                rows = check_random(driver, setting, count, seed, length=length, cached=cache == "random",
+                                    progress=say)
             else:
                 name = target.subnet.name
                 resident = best_subgraph(compiled, name, setting) if cache == "best" else {}

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from nigiri.compiler import CompiledBundle
-from nigiri.cycles.layers import random_layer
-from nigiri.cycles.measure import measure_layer, measure_program
+from nigiri.cycles.layers import random_program
+from nigiri.cycles.measure import measure_program, measure_random
 from nigiri.cycles.program import predict
 from nigiri.runtime.driver import Driver
 from nigiri.runtime.placement import Box
@@ -57,18 +57,20 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
             "layers": [{**asdict(r), "error": r.error} for r in rows]}
 
 
-def check_random(driver: Driver, memory: MemorySetting, count: int, seed: int = 0,
-                 progress: Callable[[str], None] = lambda text: None) -> list[Row]:
-    """`count` random layers, each a program of its own."""
+def check_random(driver: Driver, memory: MemorySetting, count: int, seed: int = 0, *, length: int = 1,
+                 cached: bool = False, progress: Callable[[str], None] = lambda text: None) -> list[Row]:
+    """At least `count` random layers, in programs of `length` each; with random prefixes resident if `cached`."""
     rng = np.random.default_rng(seed)
-    rows = []
-    for n in range(count):
-        layer = random_layer(rng, driver.config)
-        measured = measure_layer(driver, layer.image, layer.offset).cycles
-        predicted = predict([layer.fields], driver.config, memory, offset=layer.offset).cycles
-        rows.append(Row(name=layer.text, measured=measured, predicted=predicted))
-        if n % 20 == 19:
-            progress(f"{n + 1} of {count} layers")
+    rows: list[Row] = []
+    while len(rows) < count:
+        x = random_program(rng, driver.config, length, cached=cached)
+        measured = measure_random(driver, x)
+        predicted = predict(x.program, driver.config, memory, x.resident).layers
+        before = len(rows)
+        rows += [Row(name=f"{before + n} {name}", measured=m, predicted=round(p.cycles))
+                 for n, (name, m, p) in enumerate(zip(x.names, measured, predicted, strict=True))]
+        if len(rows) // 20 > before // 20:
+            progress(f"{len(rows)} of {count} layers")
     return rows
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nigiri.cycles.reads import ReadPath
-from nigiri.cycles.rings import Ring
-from nigiri.cycles.timing import CHUNK, COPY, COPY_QUEUE, COPY_RUN, FETCH_CHECK, WRITTEN
+from nigiri.cycles.rings import Ring, Run
+from nigiri.cycles.timing import CHUNK, COPY_RUN, FETCH_CHECK, WRITTEN
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.descriptor import Flag, Opcode, taps
 
@@ -23,13 +23,23 @@ class Arrival:
     Attributes
     ----------
     params: cycle from which the parameter word is ready.
-    lag: cycle in which the first step must be, so that no later step waits.
     pieces: (step, cycle from which its word and all before it are ready), for some steps.
+    copied: some of the words come from the persistent buffer; what is asked for later may still hold them up.
     """
 
     params: float
-    lag: float
     pieces: list[tuple[int, float]]
+    copied: bool
+
+    @property
+    def lag(self) -> float:
+        """Cycle in which the first step must be, so that no later step waits."""
+        return max(ready - i for i, ready in self.pieces)
+
+    @property
+    def ready(self) -> float:
+        """Cycle from which all words are there."""
+        return max(ready for _, ready in self.pieces)
 
 
 @dataclass
@@ -86,7 +96,12 @@ class Fetch:
         while key not in self.arrivals:
             if not self._go():
                 raise AssertionError(f"descriptor {descriptor}, block {block}: the fetch unit waits for the array")
-        return self.arrivals.pop(key)
+        arrival = self.arrivals.pop(key)
+        asked = 0.0
+        while arrival.copied and asked < arrival.ready:
+            asked = arrival.ready
+            self.until(asked)
+        return arrival
 
     def through_table(self, descriptor: int) -> None:
         """Everything up to a layer's table."""
@@ -139,19 +154,17 @@ class Fetch:
             for i, ready in pieces[known:]:
                 times += [ready - WRITTEN - word * k for k in range((i - index) // step + 1)]
                 index = i + step
-            ring.writes += [(t, 1) for t in sorted(times)]
+            ring.write(times)
         traffic.span("fetch", at, pieces[-1][1])
         ring.asked += count
         self.time = at + 1
 
     def _copy(self, ring: Ring, count: int, index: int, step: int, pieces: list[tuple[int, float]],
               traffic: Traffic) -> None:
-        at = max(self.time, ring.copies[-COPY_QUEUE] + 1)
-        start = max(at + 1, ring.copied)
-        ring.copies.append(start)
-        ring.copied = end = start + count + ring.taken(start + COPY - WRITTEN, count)
-        pieces.append((index + step * (count - 1), end + COPY - 1))
-        traffic.span("fill", start, end)
+        at = max(self.time, ring.queued())
+        pieces.append((index + step * (count - 1), 0.0))
+        ring.copy(run := Run(at + 1, count, pieces, len(pieces) - 1))
+        traffic.span("fill", run.start, run.end)
         ring.asked += count
         self.time = at + 1
 
@@ -195,7 +208,7 @@ class Fetch:
                     index += count
                     left -= count
                 traffic.pb += 64 * near
-                offset, left, known = row + at + near, words - near, len(pieces)
+                offset, left = row + at + near, words - near
                 traffic.weights += 64 * left
                 while left:
                     count = CHUNK if left > CHUNK else left
@@ -208,11 +221,5 @@ class Fetch:
                     index += count
                     offset += count
                     left -= count
-                if near and words > near:
-                    # Words from memory go first: copies that are still under way wait for them.
-                    begin = pieces[known][1] - WRITTEN
-                    late = ring.copied + COPY - WRITTEN - begin
-                    if late > 0:
-                        ring.copied += ring.taken(begin, round(late))
-            self.arrivals[n, ob] = Arrival(params, max(ready - i for i, ready in pieces), pieces)
+            self.arrivals[n, ob] = Arrival(params, pieces, any(near for _, _, near in runs))
             yield 1.0

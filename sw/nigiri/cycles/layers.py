@@ -1,27 +1,36 @@
-"""Random single layers: what the cycle model is held against, one program each."""
+"""Random layers and programs of them: what the cycle model is held against."""
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from nigiri.spec import descriptor
+from nigiri.spec import descriptor, residency
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.descriptor import Flag, Opcode
 
-__all__ = ["LayerProgram", "random_layer"]
+__all__ = ["RandomProgram", "random_layer", "random_program"]
 
 OWN = Flag.DEPTHWISE | Flag.MAXIMUM
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerProgram:
-    """One CONV as a program: an image of the window, with zeros for weights, and the descriptor in it."""
+class RandomProgram:
+    """CONVs with zeros for weights.
+
+    Attributes
+    ----------
+    image: the window, with the program at word 0 and room for the fill entries.
+    program, names: unpacked descriptors, and what is special about each.
+    resident: boxes in the persistent buffer, by layer.  fills, fill_offset: what brings them there.
+    """
 
     image: np.ndarray
-    offset: int
-    fields: dict[str, int]
-    text: str
+    program: list[dict[str, int]]
+    names: list[str]
+    resident: dict[int, tuple[int, int, int]]
+    fills: list[dict[str, int]]
+    fill_offset: int
 
 
 def _kind(rng: np.random.Generator) -> tuple[int, int]:
@@ -31,28 +40,62 @@ def _kind(rng: np.random.Generator) -> tuple[int, int]:
 
 
 def random_layer(rng: np.random.Generator, config: AcceleratorConfig, most: int = 30_000,
-                 images: int = 1) -> LayerProgram:
-    """A layer that `config` can run, of at most about `most` array steps an image or weight words."""
+                 images: int = 1) -> dict[str, int]:
+    """A layer that `config` can run, of at most about `most` array steps an image or weight words; without offsets."""
     while True:
         d = _draw(rng, config)
         words = d["in_blocks"] * descriptor.taps(d)
         tiles = -(-d["in_w"] * d["out_h"] // (config.lanes >> d["split"]))
         sets = -(-d["out_blocks"] // (1 << d["split"]))
         if words < config.ring_words and max(sets * tiles, d["out_blocks"] * 2) * words <= most:
-            break
-    taps = descriptor.taps(d)
-    params, table = 2 + int(rng.integers(0, 4)), 0
-    weights = params + d["out_blocks"]
-    total = weights + d["out_blocks"] * d["w_blocks"] * d["w_taps"]
-    if d["flags"] & Flag.TABLE:
-        table, total = total, total + 4
-    d |= {"extra_images": images - 1, "param_offset": params, "mem_offset": weights, "table_offset": table}
-    image = np.zeros(64 * total, np.uint8)
-    image[:descriptor.BYTES] = np.frombuffer(descriptor.pack(**d), np.uint8)
+            return {**d, "extra_images": images - 1}
+
+
+def random_program(rng: np.random.Generator, config: AcceleratorConfig, length: int = 1, *,
+                   cached: bool = False, images: int = 1, most: int = 30_000) -> RandomProgram:
+    """`length` random layers of `images` images one after the other, with random prefixes of their weights resident if
+    `cached`."""
+    program: list[dict[str, int]] = []
+    names, fills = [], []
+    end, base = 2 * length, 0
+    for n in range(length):
+        d = random_layer(rng, config, most, images)
+        params = end + int(rng.integers(0, 4))
+        weights = params + d["out_blocks"]
+        end = weights + d["out_blocks"] * d["w_blocks"] * d["w_taps"]
+        table = end if d["flags"] & Flag.TABLE else 0
+        end += 4 if d["flags"] & Flag.TABLE else 0
+        d |= {"layer": n, "param_offset": params, "mem_offset": weights, "table_offset": table}
+        program.append(descriptor.unpack(descriptor.pack(**d)))
+        names.append(_text(d))
+        if cached and not d["flags"] & Flag.MAXIMUM:
+            base += int(rng.integers(0, 4))
+            box = _box(rng, d, max(1, (config.pb_words - base) // (length - n)))
+            if all(box) and base + box[0] * box[1] * box[2] <= config.pb_words:
+                fills.append({"layer": n, "out_blocks": box[0], "in_blocks": box[1], "taps": box[2], "pb_base": base,
+                              "mem_offset": weights, "w_taps": d["w_taps"], "w_blocks": d["w_blocks"]})
+                base += residency.size(fills[-1])
+                names[-1] += f", {box} resident"
+    image = np.zeros(64 * (end + length), np.uint8)
+    packed = b"".join(descriptor.pack(**d) for d in program)
+    image[:len(packed)] = np.frombuffer(packed, np.uint8)
+    resident = {e["layer"]: (e["out_blocks"], e["in_blocks"], e["taps"]) for e in fills}
+    return RandomProgram(image=image, program=program, names=names, resident=resident, fills=fills, fill_offset=end)
+
+
+def _text(d: dict[str, int]) -> str:
     names = [name.lower() for name, bit in vars(Flag).items() if name.isupper() and d["flags"] & bit]
-    text = (f"{d['in_h']}x{d['in_w']} {d['in_blocks']}->{d['out_blocks']} blocks, {taps} taps of {d['w_taps']}, split "
-            f"{d['split']}, {'+'.join(names) or 'plain'}")
-    return LayerProgram(image=image, offset=0, fields=descriptor.unpack(image[:descriptor.BYTES].tobytes()), text=text)
+    return (f"{d['in_h']}x{d['in_w']} {d['in_blocks']}->{d['out_blocks']} blocks, {descriptor.taps(d)} taps of "
+            f"{d['w_taps']}, split {d['split']}, {'+'.join(names) or 'plain'}")
+
+
+def _box(rng: np.random.Generator, d: dict[str, int], room: int) -> tuple[int, int, int]:
+    """Output blocks, input blocks, taps: often all that are stored, otherwise any number, but at most `room` words."""
+    out, blocks, taps = (most if rng.random() < share else int(rng.integers(1, most + 1)) for most, share in (
+        (d["out_blocks"], 0.4), (d["w_blocks"], 0.4), (d["w_taps"], 0.6)))
+    taps = min(taps, room)
+    blocks = min(blocks, room // taps)
+    return min(out, room // (taps * blocks)), blocks, taps
 
 
 def _draw(rng: np.random.Generator, config: AcceleratorConfig) -> dict[str, int]:

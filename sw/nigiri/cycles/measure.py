@@ -6,20 +6,25 @@ from collections.abc import Mapping
 import numpy as np
 
 from nigiri.compiler import CompiledBundle
+from nigiri.cycles.layers import RandomProgram
 from nigiri.runtime.counters import Counters, read_counters
 from nigiri.runtime.driver import WORD, Driver
 from nigiri.runtime.placement import Box, entries, place
 from nigiri.spec.registers import Control, Status, address
 
-__all__ = ["measure_layer", "measure_program", "run_marked"]
+__all__ = ["measure_program", "measure_random", "run_marked"]
 
 
-def measure_layer(driver: Driver, image: np.ndarray, offset: int) -> Counters:
-    """Run one descriptor at word `offset` of a window that holds `image`."""
+def measure_random(driver: Driver, program: RandomProgram) -> list[int]:
+    """Cycles of every descriptor of a random program, with its prefixes in the persistent buffer before it starts."""
     driver.reset()
-    driver.attach(image.size)
-    driver.write(0, image)
-    return driver.run(offset, 1, timeout_s=1000.0)
+    driver.attach(program.image.size)
+    driver.write(0, program.image)
+    if program.fills:
+        driver.fill(program.fills, program.fill_offset)
+    if len(program.program) == 1:
+        return [driver.run(0, 1, timeout_s=1000.0).cycles]
+    return run_marked(driver, 0, len(program.program))[0]
 
 
 def measure_program(driver: Driver, compiled: CompiledBundle, subnet: str,
@@ -78,5 +83,4 @@ def _marks(driver: Driver, wanted: int) -> list[int]:
             done = did
         while (seen := read(waits)) != now:
             now = seen
-        done = sum(read(n) for n in work)
     return marks

@@ -82,7 +82,7 @@ class _Sequencer:
             count = min(timing.CHUNK, words - at)
             time = self.reads.ask(time, d["mem_offset"] + at, count, 0, 0, pieces) + 1
             at += count
-        end = pieces[-1][1] - timing.READY + timing.LOADED
+        end = max(ready for _, ready in pieces) - timing.READY + timing.LOADED
         x.nbytes["act_in"] = 64 * words
         self._io(x, end)
 
@@ -128,10 +128,8 @@ class _Sequencer:
                       scale=bool(flags & Flag.SCALE), residual=bool(flags & Flag.RESIDUAL))
         x.spans += [Span("compute", first, self.last + 1), Span("requantise", first + words, self.last + drain)]
         end = self.last + timing.DRAIN + drain - every
-        if flags & Flag.POLYPHASE:
-            end += every - 1
-        if flags & Flag.POOL:
-            end += timing.POOL
+        # A pooled block is summed up while its last pixels are written.
+        end += max(timing.POOL if flags & Flag.POOL else 0, timing.last_rows(d, out_w, config) - 1)
         end = max(end, self.time)
         x.spans.append(Span("write back", first + words + timing.DRAIN, end))
         x.stalls["writeback"] += end - self.time

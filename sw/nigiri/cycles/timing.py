@@ -10,7 +10,7 @@ from nigiri.spec.descriptor import Flag
 
 __all__ = ["AHEAD", "CHECK", "CHUNK", "COPY", "COPY_QUEUE", "COPY_RUN", "DRAIN", "FETCH_CHECK", "FREED",
            "LANE_QUEUE", "LOADED", "OUTSTANDING", "POOL", "POOL_GAP", "QUEUED", "READY", "STORED", "STORE_QUEUE",
-           "STORE_SLOT", "TABLE", "TABLE_WORD", "WRITTEN", "drains", "interval", "setup", "tile_pixels"]
+           "STORE_SLOT", "TABLE", "TABLE_WORD", "WRITTEN", "drains", "interval", "last_rows", "setup", "tile_pixels"]
 
 AHEAD = 4
 """Descriptors read ahead of the one that runs."""
@@ -40,9 +40,9 @@ FREED = 6
 """From the step that uses a word for the last time to the cycle in which its place can be asked for."""
 COPY, COPY_QUEUE, COPY_RUN = 5, 4, 64
 """From the begin of a copy from the persistent buffer to its first word ready; copies that wait; words in one."""
-LOADED = 5
+LOADED = 3
 """From the last beat of a LOAD to its end."""
-STORE_SLOT, STORE_QUEUE, STORED = 8, 16, 3
+STORE_SLOT, STORE_QUEUE, STORED = 8, 16, 2
 """From a STORE's slot to its word at the port; words under way; from the last answer to the end."""
 
 
@@ -70,3 +70,17 @@ def interval(d: dict[str, int], out_w: int, config: AcceleratorConfig) -> int:
         if n + 1 < g and out_w >= -(-(g - 1) // n):
             return n + 1
     return g
+
+
+def last_rows(d: dict[str, int], out_w: int, config: AcceleratorConfig) -> int:
+    """Cycles in which the layer's last group of pixels is written: one, or one for each image row in a polyphase group.
+
+    Pixels behind the image's last one, and blocks behind the layer's last one, are not written.
+    """
+    if not d["flags"] & Flag.POLYPHASE or (d["split"] and d["out_blocks"] % (1 << d["split"])):
+        return 1
+    pixels, tile = d["out_h"] * out_w, tile_pixels(d, config)
+    begin = (pixels - 1) // tile * tile
+    if not d["split"]:
+        begin += config.lanes - config.requant_pixels
+    return max(1, (pixels - 1) // out_w - begin // out_w + 1)

@@ -8,7 +8,9 @@ from nigiri.cli import main
 
 @pytest.mark.parametrize(("options", "message"), [
     (["--count", "0"], "--count must be at least 1, not 0"),
-    (["--cache", "all"], "--cache must be none or best, not 'all'"),
+    (["--cache", "best"], "--cache must be none or random with --layers random, not 'best'"),
+    (["--layers", "cifar:min", "--cache", "random"], "--cache must be none or best with --layers cifar:min"),
+    (["--length", "17"], "--length must be between 1 and 16, not 17"),
     (["--config", "huge"], "unknown configuration 'huge'"),
     (["--layers", "demo"], "must be BUNDLE:SUBNET"),
 ])

@@ -1,29 +1,33 @@
 """Cycles: they add up, memory and cache change them the right way, and measured programs are met."""
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
 from nigiri.cycles import predict
 from nigiri.cycles.best import best_subgraph
 from nigiri.cycles.check import Row, steps, summary
-from nigiri.cycles.layers import random_layer
+from nigiri.cycles.layers import random_program
 from nigiri.runtime.placement import size
-from nigiri.spec import CONFIGS, descriptor, get_config, get_memory
+from nigiri.spec import CONFIGS, descriptor, get_config, get_memory, residency
 from nigiri.spec.descriptor import Opcode
 
 
 @pytest.mark.parametrize("config", ["tiny", "small", "pynq_z2", "zcu104", "sushi_zcu104"])
 def test_every_cycle_has_one_cause(config):
     rng = np.random.default_rng(1)
-    for _ in range(15):
-        layer = random_layer(rng, get_config(config))
-        assert descriptor.problem(layer.fields, get_config(config)) is None
-        got = predict([layer.fields], get_config(config), offset=layer.offset)
+    for n in range(12):
+        x = random_program(rng, get_config(config), 1 + n % 3, cached=n % 2 == 1)
+        assert all(descriptor.problem(d, get_config(config)) is None for d in x.program)
+        got = predict(x.program, get_config(config), resident=x.resident)
         for x in got.layers:
             assert x.busy + sum(x.stalls.values()) == pytest.approx(x.cycles)
             assert min(x.stalls.values()) >= 0
-            assert all(x.start <= s.end and s.start <= s.end <= x.start + x.cycles + 1 for s in x.spans)
+            # Weights of later layers are fetched ahead.
+            assert all(s.start <= s.end <= x.start + x.cycles + 1 for s in x.spans)
+            assert all(x.start <= s.end for s in x.spans if x.index == 0 or s.track not in ("fetch", "fill"))
         assert got.busy + sum(got.stalls.values()) == pytest.approx(got.cycles, abs=6)
 
 
@@ -40,10 +44,9 @@ def test_images_with_the_same_weights(config, images):
     """Every image after the first costs what the array needs, and no weights."""
     rng = np.random.default_rng(images)
     for _ in range(15):
-        layer = random_layer(rng, get_config(config), most=4000, images=images)
-        assert descriptor.problem(layer.fields, get_config(config)) is None
-        got, single = (predict([layer.fields | {"extra_images": n}], get_config(config), offset=layer.offset)
-                       for n in (images - 1, 0))
+        fields = random_program(rng, get_config(config), most=4000, images=images).program[0]
+        assert descriptor.problem(fields, get_config(config)) is None
+        got, single = (predict([fields | {"extra_images": n}], get_config(config)) for n in (images - 1, 0))
         assert got.nbytes == single.nbytes and got.busy == images * single.busy
         assert got.layers[0].macs == images * single.layers[0].macs
         assert got.busy + sum(got.stalls.values()) == pytest.approx(got.cycles, abs=6)
@@ -55,8 +58,8 @@ def test_batches_measured_on_rtl():
     rng = np.random.default_rng(5)
     for n, cycles in enumerate((504, 9239, 305, 35084, 470, 704, 5192, 2762, 259, 365, 8576, 1117, 767, 327, 17949,
                                 2818)):
-        layer = random_layer(rng, get_config("small"), most=8000, images=(2, 3, 5, 16)[n % 4])
-        got = predict([layer.fields], get_config("small"), offset=layer.offset)
+        x = random_program(rng, get_config("small"), most=8000, images=(2, 3, 5, 16)[n % 4])
+        got = predict(x.program, get_config("small"))
         assert got.cycles == pytest.approx(cycles, rel=0.02)
 
 
@@ -84,9 +87,20 @@ def test_prefixes_take_less(toy):
     assert totals == sorted(totals)
 
 
-def test_random_layers_repeat():
-    first, again = (random_layer(np.random.default_rng(5), CONFIGS["small"]) for _ in range(2))
-    assert first.text == again.text and np.array_equal(first.image, again.image)
+def test_random_programs_repeat():
+    first, again = (random_program(np.random.default_rng(5), CONFIGS["small"], 3, cached=True) for _ in range(2))
+    assert first.names == again.names and np.array_equal(first.image, again.image)
+    assert first.resident == again.resident and first.fills == again.fills
+
+
+def test_random_prefixes_fit():
+    rng = np.random.default_rng(6)
+    for n in range(40):
+        config = CONFIGS["tiny" if n % 2 else "small"]
+        x = random_program(rng, config, 1 + n % 5, cached=True)
+        codes = [residency.problem(residency.unpack(residency.pack(**e)), config) for e in x.fills]
+        assert not any(codes)
+        assert not any(residency.overlaps(a, b) for a, b in combinations(x.fills, 2))
 
 
 def test_summary():

@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from nigiri.supernet.average import average  # noqa: E402
 from nigiri.supernet.calibrate import evaluate, running_statistics  # noqa: E402
 from nigiri.supernet.data import augment, normalise  # noqa: E402
 from nigiri.supernet.model import ElasticConv, SuperNet  # noqa: E402
@@ -90,3 +91,18 @@ def test_fast_kernels_equal_torch(kernel, stride):
         results.append([out, y.grad, conv.weight.grad.clone(), conv.gamma.grad.clone(), conv.beta.grad.clone()])
     for plain, quick in zip(*results, strict=True):
         assert torch.allclose(plain, quick, rtol=1e-3, atol=1e-3)
+
+
+def test_mean_of_weights(tmp_path):
+    nets = []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        nets.append(SuperNet(CIFAR))
+        save_weights(nets[-1], tmp_path / f"{seed}.npz")
+    average([tmp_path / f"{seed}.npz" for seed in range(3)], tmp_path / "mean.npz")
+    mean = SuperNet(CIFAR)
+    load_weights(mean, tmp_path / "mean.npz")
+    for p, *of in zip(mean.parameters(), *(n.parameters() for n in nets), strict=True):
+        assert torch.allclose(p, sum(of) / 3, atol=3e-3)
+    with pytest.raises(ValueError, match="there are no weights to average: name at least one"):
+        average([], tmp_path / "none.npz")

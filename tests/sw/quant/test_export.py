@@ -218,7 +218,7 @@ def test_pick_needs_candidates():
 
 
 def test_checkpoint_of_something_else(tmp_path):
-    torch.save({"net": {"x": torch.zeros(1)}}, tmp_path / "c.pt")
+    torch.save({"mean": {"module.x": torch.zeros(1)}}, tmp_path / "c.pt")
     with pytest.raises(QuantisationError, match=r"^.*c\.pt is not a checkpoint of the nigiri-cifar SuperNet "
                        r"\(RuntimeError: .*\): "
                        r"train one with nigiri\.supernet\.train$"):

@@ -112,7 +112,7 @@ def results_page() -> str:
         ("demo", "A query stream", "`nigiri demo`: one stream with changing targets, served by three policies."),
         ("networks", "ImageNet-size networks", "`nigiri bench network NETWORK:SUBNET --config CONFIG --cache CACHE`: "
          "whole networks with stem, pools and classifier, random weights; the last column is the cycle model's error."),
-        ("published", "Against the published engine", "`nigiri reproduce sushi-accel --device rtl` on `sushi_zcu104`: "
+        ("published", "Against the published engine", "`nigiri reproduce sushi-accel` on `sushi_zcu104`, cycle model: "
          "whole networks at 1,296 MAC units and 100 MHz; SushiAccel's time is modelled from its measured layers."),
         ("sgs", "What SubGraph Stationary saves", "The same command: with the best SubGraph in the persistent buffer, "
          "against the same memory without a persistent buffer (it belongs to the dynamic buffer)."),

@@ -20,7 +20,7 @@ MODULE = re.compile(r"^module (\S+) *\(.*?^endmodule$", re.S | re.M)
 CELL = re.compile(r"^  (\S+) +\S+ \($", re.M)
 INPUT = re.compile(r"^  input (?:\[(\d+):0\] )?(\S+) ?;$", re.M)
 DECLARATION = re.compile(r"^  (?:input|output|wire|reg) (?:\[\d+:0\] )?(\S+) ?;$")
-NAME = re.compile(r"(?<![\w.$\\])(\\\S+|[A-Za-z_]\w*)")
+NAME = re.compile(r"(?<![\w.$\\'])(\\\S+|[A-Za-z_]\w*)")
 
 
 def share(verilog: str) -> str:

@@ -61,7 +61,11 @@ class Resources:
 
 
 def resources(config: AcceleratorConfig) -> Resources:
-    """The fullest of the three buffers' placements that fits, block RAM first; if none fits, all in block RAM."""
+    """The first placement of the three buffers that fits, with as few as possible in UltraRAM.
+
+    The persistent buffer is there wherever the part has UltraRAM, as the hardware asks for it.  If nothing fits, the
+    placement with the fewest in UltraRAM.
+    """
     part = next((p for name, p in PARTS.items() if config.part.startswith(name)), None)
     # (name, 64-bit memories, rows of each)
     buffers = [("PB", 8 * config.groups if config.pb_words else 0, -(-config.pb_words // config.groups)),
@@ -79,5 +83,6 @@ def resources(config: AcceleratorConfig) -> Resources:
                 bram += count * -(-rows // BRAM_ROWS)
         return Resources(bram36=bram, uram=uram, dsp=dsp, part=part, where=" ".join(ultra) or "none")
 
-    options = [placed(u) for u in ((), ("PB",), ("PB", "DB"), ("PB", "AB"), ("PB", "AB", "DB"))]
+    choices = (("PB",), ("PB", "DB"), ("PB", "AB"), ("PB", "AB", "DB")) if part and part.uram else ((),)
+    options = [placed(u) for u in choices]
     return next((r for r in options if r.fits), options[0])

@@ -7,10 +7,31 @@ from amaranth.lib.wiring import In, Out
 
 from nigiri_hw.lib.util import clamp8, shift_round
 
-__all__ = ["LATENCY", "RequantLane"]
+__all__ = ["COMMON", "LATENCY", "OWN", "RequantLane"]
 
 LATENCY = 11
 """Cycles from `acc` to `value`."""
+
+COMMON = {
+    "en": LATENCY,
+    "zp_out": signed(8),
+    "use_table": 1,
+    "table_en": 1,
+    "table_addr": 5,
+    "table_words": 64,
+    "use_residual": 1,
+    "zp_y": signed(8),
+    "zp_res": signed(8),
+    "zp_sum": signed(8),
+    "mult_r": 16,
+    "res_half": 63,
+    "res_shift": 6,
+    "act_min": signed(8),
+    "act_max": signed(8),
+}
+"""Inputs that all channels of a pixel share, and their shapes."""
+OWN = {"acc": signed(32), "bias": signed(32), "mult": 16, "half": 63, "shift": 6, "mult_y": 16}
+"""Inputs that each channel has of its own."""
 
 
 class RequantLane(wiring.Component):
@@ -24,31 +45,8 @@ class RequantLane(wiring.Component):
 
     def __init__(self):
         super().__init__(
-            {
-                "en": In(LATENCY),
-                "acc": In(signed(32)),
-                "bias": In(signed(32)),
-                "mult": In(16),
-                "half": In(63),
-                "shift": In(6),
-                "zp_out": In(signed(8)),
-                "use_table": In(1),
-                "table_en": In(1),
-                "table_addr": In(5),
-                "table_words": In(64),
-                "use_residual": In(1),
-                "residual": In(signed(8)),
-                "zp_y": In(signed(8)),
-                "zp_res": In(signed(8)),
-                "zp_sum": In(signed(8)),
-                "mult_y": In(16),
-                "mult_r": In(16),
-                "res_half": In(63),
-                "res_shift": In(6),
-                "act_min": In(signed(8)),
-                "act_max": In(signed(8)),
-                "value": Out(signed(8)),
-            }
+            {name: In(shape) for name, shape in {**COMMON, **OWN}.items()}
+            | {"residual": In(signed(8)), "value": Out(signed(8))}
         )
 
     def elaborate(self, platform):

@@ -21,6 +21,8 @@ __all__ = ["TITLES", "View"]
 
 TITLES = {"sushi": "SUSHI", "fixed": "fixed cache", "none": "no cache"}
 
+HEADS = ("SubNet", "cached SubGraph", "latency", "mean", "PB hits", "top-1")
+"""What :meth:`View._cells` shows of a policy."""
 PLAIN_SECONDS = 10.0
 """Between two plain lines of the same policy."""
 
@@ -78,6 +80,8 @@ class View:
     def serving(self, table: LatencyTable) -> None:
         """The latency table is complete; queries follow."""
         self._table, self._progress = table, (0, 0)
+        if not self._live:
+            self.note(" | ".join([f"{'policy':11} {'queries':>{5 + len(str(self._total))}}", *HEADS]))
 
     def served(self, policy: str, s: Served) -> None:
         """One query more of a policy."""
@@ -99,7 +103,7 @@ class View:
     def _cells(self, lane: _Lane) -> list[str]:
         s, table = lane.last, self._table
         if s is None or table is None:
-            return [""] * 6
+            return [""] * len(HEADS)
         cached = table.subgraphs[s.cached]
         return [table.subnets[s.subnet].name, f"{cached.name}, {cached.bytes // 1024} KiB" if cached.boxes else "empty",
                 f"{s.service_ms:.3f} ms", f"{lane.milliseconds / lane.done:.3f} ms",
@@ -113,7 +117,7 @@ class View:
             if self._table is None:
                 return Text("preparing")
             out = Table(title=f"{self._total} queries, every inference on the device and equal to the golden model")
-            for head in ("policy", "progress", "", "SubNet", "cached SubGraph", "latency", "mean", "PB hits", "top-1"):
+            for head in ("policy", "progress", "", *HEADS):
                 out.add_column(head, no_wrap=True)
             for name, lane in self._lanes.items():
                 out.add_row(TITLES.get(name, name), ProgressBar(total=self._total, completed=lane.done, width=20),

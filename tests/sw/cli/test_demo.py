@@ -47,6 +47,7 @@ def test_report_and_files(capsys, toy, tmp_path, goal):
     assert data["checked_inferences"] == 48
     assert "off-chip: total" in out and "all equal to the golden model" in out
     assert "SUSHI" in err and "16/16" in err
+    assert err.count("| SubNet | cached SubGraph | latency | mean | PB hits | top-1") == 1
     names = {p.name for p in (tmp_path / "demo").iterdir()}
     assert names == {"demo.json", "latency_table.json", "policies.png", "timeline.png"}
     assert json.loads((tmp_path / "demo" / "demo.json").read_text()) == data

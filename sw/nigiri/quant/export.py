@@ -111,7 +111,7 @@ def undominated(network: Network) -> Network:
 
 def _split(data: Path, cache: Path, split: str) -> tuple[Tensor, Tensor]:
     from nigiri.supernet.train import load_cached
-    return load_cached(data, cache, split)
+    return load_cached(data, cache, split, torch.device("cpu"))
 
 
 def main(checkpoint: Annotated[Path, typer.Option(help="weights (.npz), or checkpoint.pt of nigiri.supernet.train")],

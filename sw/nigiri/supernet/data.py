@@ -13,6 +13,8 @@ __all__ = ["MEAN", "STD", "augment", "load_split", "normalise"]
 
 MEAN = (125.3, 123.0, 113.9)
 STD = (63.0, 62.1, 66.7)
+GREY = 120
+"""Value of the pixels under a grey square."""
 
 
 def load_split(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -32,20 +34,29 @@ def load_split(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 def normalise(images: Tensor) -> Tensor:
     """uint8 [N, 3, H, W] -> float32, zero mean and unit variance per colour, channels last."""
-    x = (images.float() - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
-    return x.contiguous(memory_format=torch.channels_last)
+    mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in (MEAN, STD))
+    return ((images.float() - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def augment(images: Tensor, generator: torch.Generator, pad: int = 4, hole: int = 8) -> Tensor:
-    """Random crop after reflecting `pad` pixels, horizontal flip and one grey square; uint8 [N, 3, H, W] to same."""
+    """Random crop after reflecting `pad` pixels, horizontal flip and one grey square; uint8 [N, 3, H, W] to same.
+
+    `generator` lives on the images' device.
+    """
     n, _, h, w = images.shape
+    on = images.device
+
+    def draw(high: int, rows: int = 2) -> Tensor:
+        return torch.randint(0, high, (rows, n), generator=generator, device=on)
+
     big = torch.nn.functional.pad(images.float(), [pad] * 4, mode="reflect").to(torch.uint8)
-    dy, dx = torch.randint(0, 2 * pad + 1, (2, n), generator=generator)
-    flip = torch.rand(n, generator=generator) < 0.5
-    rows = dy[:, None] + torch.arange(h)
-    cols = dx[:, None] + torch.where(flip[:, None], torch.arange(w - 1, -1, -1), torch.arange(w))
-    out = big[torch.arange(n)[:, None, None], :, rows[:, :, None], cols[:, None, :]].permute(0, 3, 1, 2)
-    cy, cx = torch.randint(0, h, (2, n), generator=generator)
-    y, x = torch.arange(h), torch.arange(w)
+    dy, dx = draw(2 * pad + 1)
+    flip = torch.rand(n, generator=generator, device=on) < 0.5
+    rows = dy[:, None] + torch.arange(h, device=on)
+    across = torch.arange(w, device=on)
+    cols = dx[:, None] + torch.where(flip[:, None], across.flip(0), across)
+    out = big[torch.arange(n, device=on)[:, None, None], :, rows[:, :, None], cols[:, None, :]].permute(0, 3, 1, 2)
+    cy, cx = draw(h)
+    y, x = torch.arange(h, device=on), torch.arange(w, device=on)
     inside = ((y - cy[:, None]).abs() < hole // 2)[:, :, None] & ((x - cx[:, None]).abs() < hole // 2)[:, None, :]
-    return torch.where(inside[:, None], torch.tensor(120, dtype=torch.uint8), out)
+    return out.masked_fill(inside[:, None], GREY)

@@ -14,7 +14,8 @@ __all__ = ["load_weights", "save_weights"]
 
 def save_weights(net: SuperNet, path: Path) -> None:
     """Write every parameter of `net` as float16, compressed, into the .npz file `path`."""
-    np.savez_compressed(path, **{name: p.detach().numpy().astype(np.float16) for name, p in net.named_parameters()})
+    values = {name: p.detach().cpu().numpy().astype(np.float16) for name, p in net.named_parameters()}
+    np.savez_compressed(path, **values)
 
 
 def load_weights(net: SuperNet, path: Path) -> None:

@@ -111,11 +111,14 @@ def results_page() -> str:
         ("stalls", "Where the cycles go", "The counters of the same runs."),
         ("demo", "A query stream", "`nigiri demo`: one stream with changing targets, served by three policies."),
         ("networks", "ImageNet-size networks", "`nigiri bench network NETWORK:SUBNET --config CONFIG --cache CACHE`: "
-         "whole networks with stem, pools and classifier, random weights; the last column is the cycle model's error."),
-        ("published", "Against the published engine", "`nigiri reproduce sushi-accel` on `sushi_zcu104`, cycle model: "
+         "whole networks with stem, pools and classifier, random weights; the last columns are the cycle model's error, "
+         "of the whole and of single layers."),
+        ("published", "Against the published engine", "`nigiri reproduce sushi-accel` on `sushi_zcu104`: "
          "whole networks at 1,296 MAC units and 100 MHz; SushiAccel's time is modelled from its measured layers."),
         ("sgs", "What SubGraph Stationary saves", "The same command: with the best SubGraph in the persistent buffer, "
          "against the same memory without a persistent buffer (it belongs to the dynamic buffer)."),
+        ("model", "The cycle model on random layers", "`scripts/bench_cycle_model.py`: 200 random layers on the RTL of "
+         "each configuration, with an empty cache and with a random prefix of each layer cached."),
         ("speed", "Speed of the simulation", "`nigiri bench speed`; host work included."),
     ]
     out = []

@@ -15,9 +15,9 @@ TITLES = {
     "bench": "One inference on the simulated RTL (`nigiri bench network`):",
     "networks": "Whole ImageNet-size networks on the simulated RTL, random weights (`nigiri bench network`):",
     "published": "Against the published SushiAccel, at its 1,296 MAC units and 100 MHz (`nigiri reproduce "
-                 "sushi-accel`, cycle model):",
+                 "sushi-accel`):",
     "sgs": "What SubGraph Stationary saves, against the same on-chip memory without a persistent buffer (`nigiri "
-           "reproduce sushi-accel`, cycle model):",
+           "reproduce sushi-accel`):",
     "subnets": "The SubNets of the shipped CIFAR-10 SuperNet, all from the same weight bytes; accuracy on the 10,000 "
                "test images of CIFAR-10 (JPEG) (`nigiri info`):",
 }

@@ -5,8 +5,8 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["FOLDER", "bench_table", "demo_table", "network_table", "published_table", "sgs_table", "speed_table",
-           "stall_table", "subnet_table", "table", "tables"]
+__all__ = ["FOLDER", "bench_table", "demo_table", "model_table", "network_table", "published_table",
+           "reproduced_rows", "sgs_table", "speed_table", "stall_table", "subnet_table", "table", "tables"]
 
 FOLDER = Path(__file__).parents[1] / "docs" / "results"
 
@@ -91,27 +91,57 @@ def network_table(benches: Iterable[dict]) -> str:
         return b["config"], b["network"].partition(":")[0], b["macs"], b["cache"] != "none"
 
     return table(["network", "configuration", "memory", "cache", "cycles", "latency", "MAC utilisation",
-                  "off-chip bytes", "from cache", "equals golden model", "cycle model"], [
+                  "off-chip bytes", "from cache", "equals golden model", "cycle model", "its layers (mean, worst)"], [
         [f"`{b['network']}`", f"`{b['config']}`", f"`{b['memory']}`", b["cache"], f"{b['cycles']:,}",
          f"{b['latency_ms']:.3f} ms", f"{100 * b['utilization']:.1f} %", _kib(b["dram_bytes"]["total"]),
          _kib(b["pb_bytes"]), f"{'yes' if b['bit_exact'] else 'NO'}, {b['tensors_compared']} tensors",
-         f"{100 * b['cycle_model']['total_error']:+.2f} %"] for b in sorted(benches, key=place)])
+         f"{100 * b['cycle_model']['total_error']:+.2f} %", _layers(b["cycle_model"])]
+        for b in sorted(benches, key=place)])
 
 
-def published_table(reproduced: dict) -> str:
-    """Against the published engine (`nigiri reproduce sushi-accel --json`)."""
-    return table(["SubNet", "ours", "SushiAccel", "ratio", "our MAC utilisation"], [
+def _layers(model: dict) -> str:
+    """Mean and worst error of single layers."""
+    return f"{100 * model['mean_abs_error']:.2f} %, {100 * model['worst_abs_error']:.1f} %"
+
+
+SOURCES = {"rtl": "RTL", "model": "cycle model"}
+"""Where the cycles of a reproduced experiment are from."""
+
+
+def reproduced_rows(folder: Path, part: str) -> list[dict]:
+    """Rows of `nigiri reproduce sushi-accel --json`, each with its device: those measured on the RTL instead of the
+    cycle model's where both exist."""
+    rows: dict[tuple, dict] = {}
+    for name in ("sushi_accel.json", "sushi_accel_rtl.json"):
+        if (folder / name).exists():
+            data = json.loads((folder / name).read_text())
+            rows |= {(r["network"], r["config"], r.get("clock_mhz")): r | {"device": data["device"]}
+                     for r in data[part]}
+    return list(rows.values())
+
+
+def published_table(rows: Iterable[dict]) -> str:
+    """Against the published engine (`versus_published` of `nigiri reproduce sushi-accel --json`)."""
+    return table(["SubNet", "ours", "SushiAccel", "ratio", "our MAC utilisation", "our cycles from"], [
         [f"`{r['network']}`", f"{r['ms']:.2f} ms", f"{r['published_ms']:.1f} ms", f"{r['ratio']:.3f}",
-         f"{100 * r['utilization']:.1f} %"] for r in reproduced["versus_published"]])
+         f"{100 * r['utilization']:.1f} %", SOURCES[r["device"]]] for r in rows])
 
 
-def sgs_table(reproduced: dict) -> str:
-    """What SubGraph Stationary saves (`nigiri reproduce sushi-accel --json`)."""
-    head = ["SubNet", "machine", "MAC per byte", "without PB", "with PB", "latency", "off-chip bytes and energy"]
+def sgs_table(rows: Iterable[dict]) -> str:
+    """What SubGraph Stationary saves (`sgs` of `nigiri reproduce sushi-accel --json`)."""
+    head = ["SubNet", "machine", "MAC per byte", "without PB", "with PB", "latency", "off-chip bytes and energy",
+            "cycles from"]
     return table(head, [
         [f"`{r['network']}`", f"`{r['config']}` at {r['clock_mhz']:g} MHz", f"{r['mac_per_byte']:.0f}",
          f"{r['ms_without_pb']:.3f} ms", f"{r['ms']:.3f} ms", f"{-100 * r['latency_gain']:+.1f} %",
-         f"{-100 * r['offchip_energy_saved']:+.1f} %"] for r in reproduced["sgs"]])
+         f"{-100 * r['offchip_energy_saved']:+.1f} %", SOURCES[r["device"]]] for r in rows])
+
+
+def model_table(rows: Iterable[dict]) -> str:
+    """The cycle model against the RTL on random layers (scripts/bench_cycle_model.py)."""
+    return table(["configuration", "memory", "cache", "random layers", "mean error", "worst", "all together"], [
+        [f"`{r['config']}`", f"`{r['memory']}`", r["cache"], r["layers"], f"{100 * r['mean_abs_error']:.2f} %",
+         f"{100 * r['worst_abs_error']:.1f} %", f"{100 * r['total_error']:+.2f} %"] for r in rows])
 
 
 def tables(folder: Path = FOLDER) -> dict[str, str]:
@@ -128,9 +158,13 @@ def tables(folder: Path = FOLDER) -> dict[str, str]:
     networks = [json.loads(p.read_text()) for p in sorted((folder / "networks").glob("*.json"))]
     if networks:
         out["networks"] = network_table(networks)
-    if (folder / "sushi_accel.json").exists():
-        reproduced = json.loads((folder / "sushi_accel.json").read_text())
-        out["published"], out["sgs"] = published_table(reproduced), sgs_table(reproduced)
+    published, sgs = (reproduced_rows(folder, part) for part in ("versus_published", "sgs"))
+    if published:
+        out["published"] = published_table(published)
+    if sgs:
+        out["sgs"] = sgs_table(sgs)
+    if (folder / "cycle_model.json").exists():
+        out["model"] = model_table(json.loads((folder / "cycle_model.json").read_text()))
     if (folder / "speed.json").exists():
         out["speed"] = speed_table(json.loads((folder / "speed.json").read_text()))
     return out

@@ -83,18 +83,28 @@ def test_result_tables(results, tmp_path):
         "sushi": POLICY | {"mean_latency_ms": 1.0}, "fixed": POLICY, "none": POLICY}}))
     (tmp_path / "bench_max_pynq_z2_none.json").write_text(json.dumps(BENCH))
     (tmp_path / "speed.json").write_text(json.dumps(SPEED))
-    network = BENCH | {"network": "ofa_resnet50:A", "tensors_compared": 45, "cycle_model": {"total_error": -0.0016}}
+    network = BENCH | {"network": "ofa_resnet50:A", "tensors_compared": 45, "cycle_model": {
+        "total_error": -0.0016, "mean_abs_error": 0.0003, "worst_abs_error": 0.031}}
     (tmp_path / "networks").mkdir()
     (tmp_path / "networks" / "a.json").write_text(json.dumps(network))
     (tmp_path / "sushi_accel.json").write_text(json.dumps({
-        "versus_published": [{"network": "ofa_resnet50:A", "ms": 5.4, "published_ms": 10.5, "ratio": 0.514,
-                              "utilization": 0.85}],
+        "device": "model",
+        "versus_published": [{"network": "ofa_resnet50:A", "config": "sushi_zcu104", "ms": 5.4, "published_ms": 10.5,
+                              "ratio": 0.514, "utilization": 0.85}],
         "sgs": [{"network": "ofa_mbv3_w10:min", "config": "zcu104", "clock_mhz": 300.0, "mac_per_byte": 40.0,
                  "ms_without_pb": 0.35, "ms": 0.21, "latency_gain": 0.394, "offchip_energy_saved": 0.838}]}))
+    (tmp_path / "cycle_model.json").write_text(json.dumps([{
+        "config": "tiny", "memory": "ddr3_z2", "cache": "random", "layers": 200, "mean_abs_error": 0.0004,
+        "worst_abs_error": 0.012, "total_error": -0.0001}]))
     tables = results.tables(tmp_path)
-    assert "| 62.5 % | 4 KiB | 0 KiB | yes, 45 tensors | -0.16 % |" in tables["networks"]
-    assert "| `ofa_resnet50:A` | 5.40 ms | 10.5 ms | 0.514 | 85.0 % |" in tables["published"]
-    assert "| `zcu104` at 300 MHz | 40 | 0.350 ms | 0.210 ms | -39.4 % | -83.8 % |" in tables["sgs"]
+    assert "| 62.5 % | 4 KiB | 0 KiB | yes, 45 tensors | -0.16 % | 0.03 %, 3.1 % |" in tables["networks"]
+    assert "| `ofa_resnet50:A` | 5.40 ms | 10.5 ms | 0.514 | 85.0 % | cycle model |" in tables["published"]
+    assert "| `zcu104` at 300 MHz | 40 | 0.350 ms | 0.210 ms | -39.4 % | -83.8 % | cycle model |" in tables["sgs"]
+    assert "| `tiny` | `ddr3_z2` | random | 200 | 0.04 % | 1.2 % | -0.01 % |" in tables["model"]
+    measured = json.loads((tmp_path / "sushi_accel.json").read_text()) | {"device": "rtl"}
+    measured["sgs"][0]["ms"] = 0.214
+    (tmp_path / "sushi_accel_rtl.json").write_text(json.dumps(measured))
+    assert "| 0.350 ms | 0.214 ms | -39.4 % | -83.8 % | RTL |" in results.tables(tmp_path)["sgs"]
     assert "| max | 35.5 | 912 KiB | 91.00 % | 91.25 % |" in tables["subnets"]
     assert "| SUSHI | 1.000 ms (-50.0 %) | 3.000 ms | 90.00 % | 2 KiB (+0.0 %) | 1.50 mJ |" in tables["demo"]
     row = "| max | `pynq_z2` | `ddr3_z2` | none | 200,000 |"

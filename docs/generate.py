@@ -111,7 +111,7 @@ def results_page() -> str:
         ("stalls", "Where the cycles go", "The counters of the same runs."),
         ("demo", "A query stream", "`nigiri demo`: one stream with changing targets, served by three policies."),
         ("networks", "ImageNet-size networks", "`nigiri bench network NETWORK:SUBNET --config CONFIG --cache CACHE`: "
-         "whole networks with stem, pools and classifier, random weights; the last columns are the cycle model's error, "
+         "whole networks with stem, pools and classifier, random weights; the last columns: the cycle model's error, "
          "of the whole and of single layers."),
         ("published", "Against the published engine", "`nigiri reproduce sushi-accel` on `sushi_zcu104`: "
          "whole networks at 1,296 MAC units and 100 MHz; SushiAccel's time is modelled from its measured layers."),

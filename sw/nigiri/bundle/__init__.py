@@ -1,7 +1,7 @@
 """Bundles: a quantised SuperNet, its SubNets and their programs in one file."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ class Bundle:
     """A loaded bundle.
 
     config_name, config_digest: the configuration that it carries programs for.  facts: where it comes from, for people.
+    checksums: SHA-256 of every member of the file and, as "member:tensor", of every tensor.
     """
 
     network: Network
@@ -56,6 +57,7 @@ class Bundle:
     facts: dict[str, Any]
     stored: dict[str, Any]
     programs: np.ndarray
+    checksums: dict[str, str] = field(default_factory=dict)
 
     @property
     def subnets(self) -> tuple[SubNetInfo, ...]:
@@ -110,7 +112,8 @@ def load(path: Path | str) -> Bundle:
         network = codec.network_from(manifest["network"], arrays)
         config = manifest["config"]
         return Bundle(network=network, config_name=str(config["name"]), config_digest=int(config["digest"]),
-                      facts=dict(manifest["facts"]), stored=dict(manifest["compiled"]), programs=arrays["programs"])
+                      facts=dict(manifest["facts"]), stored=dict(manifest["compiled"]), programs=arrays["programs"],
+                      checksums=archive.checksums(manifest))
     except UNSOUND as e:
         detail = f"{e.args[0]!r} is missing" if isinstance(e, KeyError) else e
         raise BundleCorruptError(f"{path} does not describe a sound network ({detail}): export the bundle again") from e

@@ -38,7 +38,7 @@ def _layer_to(layer: Layer, params: int, table: int | None) -> dict[str, Any]:
 def _layer_from(data: dict[str, Any], constants: np.ndarray) -> Layer:
     def words(first: int, count: int) -> np.ndarray:
         if not (isinstance(first, int) and 0 <= first <= len(constants) - count):
-            raise ValueError(f"layer {data['name']}: its constants lie outside member constants.npy")
+            raise ValueError(f"layer {data['name']}: its constants lie outside tensor constants")
         return constants[first:first + count]
 
     bias, mult, shift = unpack_params(words(data["params"], -(-data["cout"] // 8)), data["cout"])
@@ -69,7 +69,7 @@ def network_from(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> Network
                              layers=tuple(_layer_from(x, arrays["constants"]) for x in s["layers"]))
                       for s in data["subnets"]))
     if network.input_table.shape != (network.channels, 256) or network.input_table.dtype != np.int8:
-        raise ValueError(f"member input_table.npy must be int8 [{network.channels}, 256]")
+        raise ValueError(f"tensor input_table must be int8 [{network.channels}, 256]")
     network.check()
     return network
 

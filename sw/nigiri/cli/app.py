@@ -9,6 +9,7 @@ from nigiri.cli.bench_speed import bench_speed
 from nigiri.cli.compile import compile_command
 from nigiri.cli.demo import demo
 from nigiri.cli.info import info
+from nigiri.cli.inspect import inspect
 from nigiri.cli.profile import profile
 from nigiri.cli.reproduce import sushi_accel
 from nigiri.cli.run import run
@@ -24,6 +25,7 @@ bench = typer.Typer(help="Measure.", no_args_is_help=True)
 app.command("compile")(compile_command)
 app.command()(demo)
 app.command()(info)
+app.command()(inspect)
 app.command()(profile)
 app.command()(run)
 app.command()(sweep)

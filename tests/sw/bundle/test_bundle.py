@@ -1,6 +1,7 @@
 """Bundles: round trip, and every way in which one is refused."""
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from nigiri import bundle
-from nigiri.bundle import archive, codec, upgrade
+from nigiri.bundle import archive, codec, safetensors, upgrade
 from nigiri.bundle.errors import (
     BundleChecksumError,
     BundleConfigError,
@@ -79,34 +80,54 @@ def test_round_trip_of_every_operator(tmp_path):
     assert loaded.network.image_side(loaded.network.subnets[0]) == (13, 10)
 
 
-def old_format(path):
-    """Make a bundle look as format 1 wrote it: no fields of format 2, programs of another interface."""
-    def change(m):
-        m["version"] = 1
-        del m["network"]["fold"], m["compiled"]["inputs"]
-        m["config"]["digest"] = 7
-        for s in m["network"]["subnets"]:
+def old_format(path, version):
+    """Make a bundle look as format 1 or 2 wrote it: .npy members; 1: no fields of 2, programs of another interface."""
+    files = members(path)
+    data, arrays = json.loads(files["manifest.json"]), safetensors.parse(files["tensors.safetensors"])
+    raw = {f"{name}.npy": _npy(array) for name, array in arrays.items()}
+    data |= {"version": version, "members": {name: {"sha256": hashlib.sha256(x).hexdigest(), "bytes": len(x)}
+                                             for name, x in raw.items()}}
+    del data["tensors"]
+    if version == 1:
+        del data["network"]["fold"], data["compiled"]["inputs"]
+        data["config"]["digest"] = 7
+        for s in data["network"]["subnets"]:
             del s["height"], s["width"]
-        for s in m["network"]["layers"]:
+        for s in data["network"]["layers"]:
             del s["maximum"], s["shared"]
-    manifest(path, change)
+    with zipfile.ZipFile(path, "w") as z:
+        for name, x in {"manifest.json": json.dumps(data).encode(), **raw}.items():
+            z.writestr(name, x)
 
 
-def test_upgrade(path, tmp_path, capsys):
+@pytest.mark.parametrize("version", [1, 2])
+def test_upgrade(path, tmp_path, capsys, version):
     before = path.read_bytes()
-    old_format(path)
-    with pytest.raises(BundleFormatError, match=r"version 1, this software reads version 2"):
+    old_format(path, version)
+    with pytest.raises(BundleFormatError, match=rf"^.*toy\.nigiri is in bundle format version {version}, this software "
+                       r"reads version 3: convert it with python -m nigiri\.bundle\.upgrade OLD NEW$"):
         bundle.load(path)
     assert upgrade.main([str(path), str(tmp_path / "new.nigiri")]) == 0
     assert (tmp_path / "new.nigiri").read_bytes() == before
     assert upgrade.main([str(tmp_path / "new.nigiri"), str(tmp_path / "again.nigiri")]) == 2
-    assert "new.nigiri is in bundle format version 2, not 1: there is nothing to upgrade" in capsys.readouterr().err
+    assert ("new.nigiri is in bundle format version 3, not 1 to 2: there is nothing to upgrade"
+            in capsys.readouterr().err)
     assert upgrade.main(["one"]) == 2
     assert capsys.readouterr().err == "usage: python -m nigiri.bundle.upgrade OLD NEW\n"
 
 
-def test_upgrade_of_an_unsound_bundle(path, tmp_path):
-    old_format(path)
+def test_upgrade_keeps_everything_of_the_demo(tmp_path):
+    """To format 2 and back: the same bytes, compiled programs of whatever configuration included."""
+    path = tmp_path / "demo.nigiri"
+    path.write_bytes(bundle.demo_path().read_bytes())
+    old_format(path, 2)
+    upgrade.upgrade(path, tmp_path / "new.nigiri")
+    assert (tmp_path / "new.nigiri").read_bytes() == bundle.demo_path().read_bytes()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_upgrade_of_an_unsound_bundle(path, tmp_path, version):
+    old_format(path, version)
     manifest(path, lambda m: m["network"].pop("layers"))
     with pytest.raises(BundleCorruptError, match=r"^.*toy\.nigiri does not describe a sound network \('layers'\): "
                                                  r"export the bundle again$"):
@@ -174,14 +195,14 @@ def test_any_damaged_byte_is_noticed_or_harmless(path):
 def test_damaged_member(path):
     raw = bytearray(path.read_bytes())
     with zipfile.ZipFile(path) as z:
-        raw[z.getinfo("weights.npy").header_offset + 200] ^= 0xFF
+        raw[z.getinfo("tensors.safetensors").header_offset + 200] ^= 0xFF
     path.write_bytes(raw)
-    with pytest.raises(BundleCorruptError, match=r"^member weights\.npy of .*toy\.nigiri is damaged \(.*\): "
+    with pytest.raises(BundleCorruptError, match=r"^member tensors\.safetensors of .*toy\.nigiri is damaged \(.*\): "
                        r"copy or export the bundle again$"):
         bundle.load(path)
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "weights.npy", "programs.npy"])
+@pytest.mark.parametrize("name", ["manifest.json", "tensors.safetensors"])
 def test_member_left_out(path, name):
     rewrite(path, **{name.replace(".", "__"): None})
     with pytest.raises(BundleCorruptError, match=rf"^.*toy\.nigiri has no member {re.escape(name)}: it is not a Nigiri "
@@ -190,21 +211,48 @@ def test_member_left_out(path, name):
         bundle.load(path)
 
 
+def tensors(path, change, checked=True):
+    """Change the tensors of a bundle; `checked`: with the checksum of the member made right again."""
+    arrays = safetensors.parse(members(path)["tensors.safetensors"])
+    change(arrays)
+    raw = safetensors.dump(arrays)
+    rewrite(path, tensors__safetensors=raw)
+    if checked:
+        manifest(path, lambda m: m["members"]["tensors.safetensors"].update(sha256=hashlib.sha256(raw).hexdigest()))
+
+
+def flip(arrays):
+    arrays["weights"][-1, -1] ^= 1
+
+
 def test_checksum_names_the_member(path):
-    raw = bytearray(members(path)["weights.npy"])
-    raw[-1] ^= 1
-    rewrite(path, weights__npy=bytes(raw))
-    with pytest.raises(BundleChecksumError, match=r"^member weights\.npy of .*toy\.nigiri has checksum "
+    tensors(path, flip, checked=False)
+    with pytest.raises(BundleChecksumError, match=r"^member tensors\.safetensors of .*toy\.nigiri has checksum "
                        r"[0-9a-f]{16}\.\.\., the "
                        r"manifest says [0-9a-f]{16}\.\.\.: copy or export the bundle again$"):
         bundle.load(path)
 
 
-def test_format_version(path):
-    manifest(path, lambda m: m.update(version=3))
-    with pytest.raises(BundleFormatError, match=r"^.*toy\.nigiri is in bundle format version 3, this software reads "
-                       r"version 2: export it again, or convert a bundle of version 1 with python -m "
-                       r"nigiri\.bundle\.upgrade$"):
+def test_checksum_names_the_tensor(path):
+    tensors(path, flip)
+    with pytest.raises(BundleChecksumError, match=r"^tensor weights of .*toy\.nigiri has checksum "
+                       r"[0-9a-f]{16}\.\.\., the manifest says [0-9a-f]{16}\.\.\.: copy or export the bundle again$"):
+        bundle.load(path)
+
+
+def test_checksums_are_those_of_the_tensors(path):
+    loaded = bundle.load(path)
+    weights = loaded.network.weights
+    assert loaded.checksums["tensors.safetensors:weights"] == hashlib.sha256(weights.tobytes()).hexdigest()
+    assert set(loaded.checksums) == {"tensors.safetensors"} | {
+        f"tensors.safetensors:{n}" for n in ("weights", "constants", "input_table", "programs")}
+
+
+@pytest.mark.parametrize("version", [4, 0, None, "3"])
+def test_format_version(path, version):
+    manifest(path, lambda m: m.update(version=version))
+    with pytest.raises(BundleFormatError, match=rf"^.*toy\.nigiri is in bundle format version {version}, this software "
+                       r"reads version 3: export it again, or install a newer Nigiri$"):
         bundle.load(path)
 
 
@@ -212,12 +260,29 @@ def test_format_version(path):
     (b"\xff", r"is not JSON: copy or export the bundle again"),
     (b"[1]", r"does not say format 'nigiri-bundle': it is not a Nigiri bundle"),
     (b'{"format": "zip"}', r"does not say format 'nigiri-bundle': it is not a Nigiri bundle"),
-    (b'{"format": "nigiri-bundle", "version": 2}', r"has no list of members: copy or export the bundle again"),
-    (b'{"format": "nigiri-bundle", "version": 2, "members": {"a": 1}}',
-     r"has no list of members: copy or export the bundle again")])
+    (b'{"format": "nigiri-bundle", "version": 3}', r"has no list of members: copy or export the bundle again"),
+    (b'{"format": "nigiri-bundle", "version": 3, "members": {"a": 1}}',
+     r"has no list of members: copy or export the bundle again"),
+    (b'{"format": "nigiri-bundle", "version": 3, "members": {}}',
+     r"does not list tensors\.safetensors: copy or export the bundle again")])
 def test_manifest(path, data, message):
     rewrite(path, manifest__json=data)
     with pytest.raises(BundleCorruptError, match=rf"^member manifest\.json of .*toy\.nigiri {message}$"):
+        bundle.load(path)
+
+
+@pytest.mark.parametrize("change", [lambda m: m.pop("tensors"), lambda m: m["tensors"].pop("weights")])
+def test_list_of_tensors(path, change):
+    manifest(path, change)
+    with pytest.raises(BundleCorruptError, match=r"^member manifest\.json of .*toy\.nigiri has no list of tensors: "
+                       r"copy or export the bundle again$"):
+        bundle.load(path)
+
+
+def test_tensor_left_out(path):
+    tensors(path, lambda arrays: arrays.pop("programs"))
+    with pytest.raises(BundleCorruptError, match=r"^.*toy\.nigiri does not describe a sound network \('programs' is "
+                       r"missing\): export the bundle again$"):
         bundle.load(path)
 
 
@@ -232,8 +297,8 @@ def test_deep_manifest(path):
     (lambda m: m["network"].pop("layers"), r"'layers' is missing"),
     (lambda m: m["network"]["subnets"][0]["layers"][0].update(cin=4), r"SubNet min: layer stem: 4 -> 16 channels, .*"),
     (lambda m: m["network"]["subnets"][0]["layers"][0].update(params=10**6),
-     r"layer stem: its constants lie outside member constants\.npy"),
-    (lambda m: m["network"].update(channels=4), r"member input_table\.npy must be int8 \[4, 256\]"),
+     r"layer stem: its constants lie outside tensor constants"),
+    (lambda m: m["network"].update(channels=4), r"tensor input_table must be int8 \[4, 256\]"),
     (lambda m: m.update(facts=3), r".*"),
     (lambda m: m.update(config="tiny"), r".*")])
 def test_unsound_network(path, change, message):
@@ -257,24 +322,35 @@ def _npy(array):
 
 
 @pytest.mark.parametrize("raw,message", [
+    (b"hello", r"it is too short"),
+    (b"\xff" * 20, r"its header is larger than the file, or than any that is needed"),
+    (b"\2" + bytes(7) + b"{}extra", r"its header does not agree with its contents")])
+def test_tensors_are_safetensors(path, raw, message):
+    rewrite(path, tensors__safetensors=raw)
+    manifest(path, lambda m: m["members"]["tensors.safetensors"].update(sha256=hashlib.sha256(raw).hexdigest()))
+    with pytest.raises(BundleCorruptError, match=rf"^member tensors\.safetensors of .*toy\.nigiri is not a safetensors "
+                       rf"file \({message}\): export the bundle again$"):
+        bundle.load(path)
+
+
+@pytest.mark.parametrize("raw,message", [
     (b"hello", r".*"),
     (_npy(np.array([{}], dtype=object)), r"its header does not agree with its contents"),
     (_npy(np.zeros((3, 4), order="F")), r"its header does not agree with its contents"),
     (_npy(np.zeros(4))[:-1], r"its header does not agree with its contents")])
-def test_arrays_are_plain(path, raw, message):
-    import hashlib
+def test_arrays_of_old_bundles_are_plain(path, tmp_path, raw, message):
+    old_format(path, 2)
     rewrite(path, weights__npy=raw)
     manifest(path, lambda m: m["members"]["weights.npy"].update(sha256=hashlib.sha256(raw).hexdigest()))
     with pytest.raises(BundleCorruptError, match=rf"^member weights\.npy is not an array \({message}\): export the "
                        "bundle again$"):
-        bundle.load(path)
+        upgrade.upgrade(path, tmp_path / "new.nigiri")
 
 
 def test_size_limit(path, monkeypatch):
     monkeypatch.setattr(archive, "MEMBER_LIMIT", 1000)
-    with pytest.raises(BundleSizeError, match=r"^member weights\.npy of .*toy\.nigiri is larger than 1000 bytes: it is "
-                       "not a "
-                       r"Nigiri bundle$"):
+    with pytest.raises(BundleSizeError, match=r"^member tensors\.safetensors of .*toy\.nigiri is larger than 1000 "
+                       r"bytes: it is not a Nigiri bundle$"):
         bundle.load(path)
 
 

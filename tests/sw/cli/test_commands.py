@@ -116,3 +116,19 @@ def test_help_names_every_command(capsys):
     code, out, _ = call(capsys, "--help")
     assert code == 0
     assert all(name in out for name in ("demo", "info", "run", "bench", "verilog"))
+
+
+def test_inspect(capsys, toy):
+    code, out, _ = call(capsys, "inspect", toy)
+    assert code == 0
+    for text in ("nigiri-bundle version 3", "checksums verified", "kv260 at 200 MHz, memory ddr4", "90.00 %",
+                 "KiB that two SubNets share", "tensors.safetensors", "weights  uint8", "seed: 1"):
+        assert text in out
+
+
+def test_inspect_json(capsys, toy):
+    code, out, _ = call(capsys, "inspect", toy, "--config", "pynq_z2", "--json")
+    data = json.loads(out)
+    assert code == 0 and data["config"] == "pynq_z2" and data["programs_for"]["config"] == "kv260"
+    assert [s["name"] for s in data["subnets"]] == ["min", "mid", "max"]
+    assert all(s["latency"]["best"]["cycles"] <= s["latency"]["none"]["cycles"] for s in data["subnets"])

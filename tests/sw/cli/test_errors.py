@@ -14,6 +14,8 @@ TOY = "TOY"                     # replaced by the path of the toy bundle
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["info", "--bundle", "nowhere.nigiri"], r"there is no bundle at nowhere\.nigiri: check the path, or export one"),
+    (["inspect", "nowhere.nigiri"], r"there is no bundle at nowhere\.nigiri: check the path, or export one"),
+    (["inspect", TOY, "--config", "big"], r"unknown configuration 'big': choose one of .*"),
     (["run", "demo", "cifar512:0"], r"the network must be BUNDLE:SUBNET, for example demo:max, not 'demo'"),
     (["run", f"{TOY}:huge", "cifar512:0"], r"bundle '.*' has no SubNet 'huge': choose one of min, max, mid"),
     (["run", f"{TOY}:min", "cifar512:512"], r"cifar512 has images 0 to 511, not '512'"),

@@ -133,6 +133,8 @@ def train(data: Path, out: Path, recipe: Recipe, *, device: str = "cpu", graphs:
     """
     ElasticConv.fast = fast and device == "cpu"
     torch.set_num_threads(threads)
+    # Shapes repeat, so trying out kernels pays.
+    torch.backends.cudnn.benchmark = device == "cuda"
     run = Training(recipe, torch.device(device), graphs=graphs, init=init, first=first)
     if run.world > 1:
         dist.init_process_group("gloo")

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nigiri.supernet.qat import rounded_activation, rounded_rows
 from nigiri.supernet.space import Space, SubNetConfig
 
 __all__ = ["ElasticConv", "SuperNet"]
@@ -27,6 +28,8 @@ class ElasticConv(nn.Module):
 
     fast = False
     """Train with the fused CPU kernels of :mod:`nigiri.supernet.fastcpu`."""
+    quantised = False
+    """Round weights and results as the integer network does (:mod:`nigiri.supernet.qat`)."""
 
     def __init__(
         self, cin: int, cout: int, kernel: int, stride: int = 1, *, depthwise: bool = False, relu: bool = True
@@ -40,7 +43,8 @@ class ElasticConv(nn.Module):
 
     def slice(self, cin: int, cout: int, kernel: int) -> Tensor:
         c = (self.kernel - kernel) // 2
-        return self.weight[:cout, : (1 if self.depthwise else cin), c : c + kernel, c : c + kernel]
+        full = rounded_rows(self.weight) if self.quantised else self.weight
+        return full[:cout, : (1 if self.depthwise else cin), c : c + kernel, c : c + kernel]
 
     def forward(self, x: Tensor, cout: int, kernel: int, stats=None) -> Tensor:
         w = self.slice(x.shape[1], cout, kernel)
@@ -53,7 +57,8 @@ class ElasticConv(nn.Module):
                 if self.depthwise
                 else F.conv2d(x, w, stride=self.stride, padding=kernel // 2)
             )
-            return fastcpu.batch_norm_relu(y, g, b, self.relu)
+            y = fastcpu.batch_norm_relu(y, g, b, self.relu)
+            return rounded_activation(y, relu=self.relu) if self.quantised else y
         y = F.conv2d(x, w, stride=self.stride, padding=kernel // 2, groups=cout if self.depthwise else 1)
         if isinstance(stats, list):
             z = y.float()
@@ -63,7 +68,8 @@ class ElasticConv(nn.Module):
             y = F.batch_norm(y, None, None, g, b, training=True, eps=EPS)
         else:
             y = F.batch_norm(y, stats[0], stats[1], g, b, training=False, eps=EPS)
-        return F.relu(y) if self.relu else y
+        y = F.relu(y) if self.relu else y
+        return rounded_activation(y, relu=self.relu) if self.quantised else y
 
 
 class SuperNet(nn.Module):

@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nigiri.supernet.model import SuperNet
+from nigiri.supernet.model import ElasticConv, SuperNet
 from nigiri.supernet.recipe import BadRecipe, Recipe
-from nigiri.supernet.space import SubNetConfig
+from nigiri.supernet.space import Space, SubNetConfig
 
 __all__ = ["Sandwich"]
 
@@ -37,17 +37,26 @@ class Sandwich:
         self.device = next(net.parameters()).device
         if graphs and (self.device.type != "cuda" or not recipe.pool):
             raise BadRecipe("CUDA graphs need a GPU and a pool of random SubNets: set pool, or train without graphs")
-        space, rng = net.space, random.Random(recipe.seed)
-        self.big, self.small = space.largest(), space.smallest()
-        self.pool = [space.sample(rng) for _ in range(recipe.pool)]
         self.graphs = graphs
         self._memory = torch.cuda.graph_pool_handle() if graphs else None
         self._recorded: dict[SubNetConfig, Callable[[], None]] = {}
         self._static: dict[str, Tensor] = {}
+        self.restrict(net.space)
+
+    def restrict(self, space: Space, quantised: bool = False) -> None:
+        """From now on SubNets come from `space`, a part of the network's, and every pass rounds if `quantised`."""
+        rng = random.Random(self.recipe.seed)
+        self.space, self.big, self.small = space, space.largest(), space.smallest()
+        self.pool = [space.sample(rng) for _ in range(self.recipe.pool)]
+        for module in self.net.modules():
+            if isinstance(module, ElasticConv):
+                module.quantised = quantised
+        self._recorded.clear()
+        self._static.clear()
 
     def sample(self, rng: random.Random) -> SubNetConfig:
         """A random SubNet of the pool, or of the whole space without one."""
-        return rng.choice(self.pool) if self.pool else self.net.space.sample(rng)
+        return rng.choice(self.pool) if self.pool else self.space.sample(rng)
 
     def step(self, x: Tensor, y: Tensor, rng: random.Random) -> tuple[Tensor, Tensor]:
         """Adds the gradients for images `x` (normalised [N, C, H, W]) and classes `y` [N] to every parameter's.
@@ -55,6 +64,8 @@ class Sandwich:
         Returns (loss, number of right answers) of the largest SubNet as tensors on the device: nothing waits for it.
         """
         others = [self.small] + [self.sample(rng) for _ in range(self.recipe.randoms)]
+        if self.small == self.big:            # a phase with one SubNet has nobody to teach
+            others = []
         shift = rng.randrange(self.recipe.students)
         if not self.graphs:
             loss, soft = self._teacher(x, y)

@@ -26,6 +26,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from nigiri.supernet.calibrate import evaluate, running_statistics
 from nigiri.supernet.data import augment, load_split, normalise
 from nigiri.supernet.model import ElasticConv, SuperNet
+from nigiri.supernet.phases import schedule
 from nigiri.supernet.recipe import Recipe
 from nigiri.supernet.sandwich import Sandwich
 from nigiri.supernet.space import CIFAR
@@ -74,6 +75,8 @@ class Training:
         # The optimiser follows `net`, everything that is kept comes from `mean`.
         self.mean = AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
         self.sandwich = Sandwich(self.net, recipe, graphs)
+        self.schedule = schedule(CIFAR, recipe)
+        self._now = (CIFAR, False)
         self.rng = random.Random(recipe.seed + first)
         self.generator = torch.Generator(device).manual_seed(recipe.seed)
 
@@ -95,6 +98,10 @@ class Training:
                   ) -> tuple[float, float]:
         """(mean loss, accuracy in percent) of the largest SubNet over one pass through `images`."""
         r, steps = self.recipe, len(labels) // self.recipe.batch
+        phase = next(p for p in self.schedule if p.first <= self.epoch < p.last)
+        if (phase.space, r.rounds_at(self.epoch)) != self._now:
+            self._now = (phase.space, r.rounds_at(self.epoch))
+            self.sandwich.restrict(*self._now)
         order = torch.randperm(len(labels), generator=self.generator, device=self.device)
         total, right = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         hole, seen = r.hole_at(self.epoch), 0
@@ -119,7 +126,7 @@ class Training:
     def test(self, images: Tensor, test_images: Tensor, test_labels: Tensor) -> dict[str, float]:
         """Accuracy in percent of the smallest and the largest SubNet with the averaged weights."""
         out = {}
-        for name, config in (("min", self.sandwich.small), ("max", self.sandwich.big)):
+        for name, config in (("min", CIFAR.smallest()), ("max", CIFAR.largest())):
             stats = running_statistics(self.mean.module, config, images[::50])
             out[f"test_{name}"] = round(evaluate(self.mean.module, config, stats, test_images, test_labels), 2)
         return out
@@ -185,6 +192,8 @@ def main(
     smooth: Annotated[float, typer.Option(help="label smoothing")] = 0.0,
     average: Annotated[float, typer.Option(help="what the averaged weights keep at each step")] = 0.999,
     pool: Annotated[int, typer.Option(help="random SubNets to draw from, 0: all")] = 0,
+    phases: Annotated[str, typer.Option(help="sandwich, progressive or incremental")] = "sandwich",
+    quantised: Annotated[int, typer.Option(help="last epochs that train for integers")] = 0,
     seed: int = 1,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     graphs: Annotated[bool, typer.Option(help="record passes as CUDA graphs; needs --pool")] = False,
@@ -196,7 +205,8 @@ def main(
 ) -> None:
     """Train the shipped CIFAR-10 SuperNet."""
     recipe = Recipe(epochs=epochs, batch=batch, peak=peak, warmup=warmup, decay=decay, randoms=randoms,
-                    students=students, hole=hole, plain=plain, smooth=smooth, average=average, pool=pool, seed=seed)
+                    students=students, hole=hole, plain=plain, smooth=smooth, average=average, pool=pool, phases=phases,
+                    quantised=quantised, seed=seed)
     train(data, out, recipe, device=device, graphs=graphs, fast=fast, threads=threads, init=init, first=first,
           every=every)
 

@@ -4,6 +4,7 @@ import random
 
 import numpy as np
 import pytest
+
 from nigiri.supernet.recipe import BadRecipe, Recipe
 
 torch = pytest.importorskip("torch")
@@ -17,9 +18,10 @@ from nigiri.supernet.train import train  # noqa: E402
 
 @pytest.mark.parametrize(("name", "value"), [
     ("epochs", 0), ("batch", 0), ("peak", 0.0), ("warmup", 1.0), ("decay", -1.0), ("randoms", -1), ("students", 0),
-    ("students", 129), ("hole", -1), ("plain", 25), ("smooth", 1.0), ("average", 1.0), ("pool", -1)])
+    ("students", 129), ("hole", -1), ("plain", 25), ("smooth", 1.0), ("average", 1.0), ("pool", -1),
+    ("phases", "all"), ("quantised", 25)])
 def test_settings_that_cannot_work(name, value):
-    with pytest.raises(BadRecipe, match=f"the training setting {name} cannot be {value}: see nigiri.supernet.recipe"):
+    with pytest.raises(BadRecipe, match=f"the training setting {name} cannot be {value!r}: see nigiri.supernet.recipe"):
         Recipe(**{name: value})
 
 

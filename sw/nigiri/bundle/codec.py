@@ -52,7 +52,7 @@ def _layer_from(data: dict[str, Any], constants: np.ndarray) -> Layer:
 def network_to(network: Network, constants: Constants) -> dict[str, Any]:
     """The graph without its arrays: weights, constants and input table are members of their own."""
     return {**{key: getattr(network, key) for key in HEAD}, "layers": [asdict(s) for s in network.layers],
-            "fold": asdict(network.fold) if network.fold else None,
+            "fold": asdict(network.fold) if network.fold else None, "turned": network.turned,
             "subnets": [{"info": asdict(s.info), "height": s.height, "width": s.width,
                          "layers": [_layer_to(x, constants.params[s.info.name, x.name],
                                               constants.tables.get((s.info.name, x.name)))
@@ -64,7 +64,7 @@ def network_from(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> Network
     network = Network(
         **{key: data[key] for key in HEAD}, input_table=arrays["input_table"], weights=arrays["weights"],
         layers=tuple(SuperLayer(**s) for s in data["layers"]),
-        fold=Fold(**data["fold"]) if data.get("fold") else None,
+        fold=Fold(**data["fold"]) if data.get("fold") else None, turned=bool(data.get("turned", False)),
         subnets=tuple(SubNet(info=SubNetInfo(**s["info"]), height=s.get("height", 0), width=s.get("width", 0),
                              layers=tuple(_layer_from(x, arrays["constants"]) for x in s["layers"]))
                       for s in data["subnets"]))
@@ -96,4 +96,4 @@ def compiled_from(data: dict[str, Any], arrays: dict[str, np.ndarray], network: 
         images={s.info.name: (*network.image_side(s), network.channels) for s in network.subnets}, fold=network.fold,
         outputs={name: DumpTensor(**t) for name, t in data["outputs"].items()},
         dumps={name: tuple(DumpTensor(**t) for t in tensors) for name, tensors in data["dumps"].items()},
-        layers=layer_table(network))
+        layers=layer_table(network), turned=network.turned)

@@ -8,6 +8,7 @@ from nigiri.cli.bench_network import bench_network
 from nigiri.cli.bench_speed import bench_speed
 from nigiri.cli.compile import compile_command
 from nigiri.cli.demo import demo
+from nigiri.cli.import_model import import_model
 from nigiri.cli.info import info
 from nigiri.cli.inspect import inspect
 from nigiri.cli.profile import profile
@@ -24,6 +25,7 @@ bench = typer.Typer(help="Measure.", no_args_is_help=True)
 
 app.command("compile")(compile_command)
 app.command()(demo)
+app.command("import")(import_model)
 app.command()(info)
 app.command()(inspect)
 app.command()(profile)

@@ -125,4 +125,5 @@ def compile_network(network: Network, config: AcceleratorConfig, plans: Mapping[
         inputs={name: _described(b, 0, input_offset) for name, b in inputs.items()},
         images={s.info.name: (*network.image_side(s), network.channels) for s in network.subnets}, fold=network.fold,
         input_table=network.input_table, input_zp=network.input_zp, fill_offset=fill_offset, fill_entries=fill_entries,
-        layers=layer_table(network), batch=batch, batch_outputs=batch_outputs if batch > 1 else {})
+        layers=layer_table(network), turned=network.turned, batch=batch,
+        batch_outputs=batch_outputs if batch > 1 else {})

@@ -99,7 +99,8 @@ class CompiledBundle:
     window_words: size of the window: the image, then input, output, fill and dump areas.
     programs, dump_programs: (first word, descriptors) by SubNet.  dumps: the tensors of a dump program, in order.
     inputs: the input tensor of each SubNet as LOAD reads it, folded if `fold` says so; images: the shape of its image,
-    (height, width, channels).  outputs: the logits of each SubNet as STORE writes them.
+    (height, width, channels).  turned: images go in turned by 180 degrees.  outputs: the logits of each SubNet as STORE
+    writes them.
     fill_entries: fill entries that the fill area holds.
     batch: images of every launch; the input area holds them one after the other.  batch_outputs: the logits of each
     image of a batch of several; `outputs` are those of the first one.
@@ -123,6 +124,7 @@ class CompiledBundle:
     fill_offset: int
     fill_entries: int
     layers: tuple[LayerInfo, ...]
+    turned: bool = False
     batch: int = 1
     batch_outputs: dict[str, tuple[DumpTensor, ...]] = field(default_factory=dict)
 
@@ -174,7 +176,7 @@ class CompiledBundle:
         shape = self.images[subnet] if subnet else next(iter(self.images.values()))
         if image.dtype != np.uint8 or image.shape != shape:
             raise BadArgument(f"the image must be uint8 {list(shape)}, not {image.dtype} {list(image.shape)}")
-        codes = self.input_table[np.arange(shape[2]), image]
+        codes = self.input_table[np.arange(shape[2]), image[::-1, ::-1] if self.turned else image]
         if self.fold:
             codes = self._folded(codes, t, self.fold)
         padded = np.full((t.height * t.width, blocks(t.channels) * 8), self.input_zp, np.int8)

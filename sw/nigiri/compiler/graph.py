@@ -195,6 +195,7 @@ class Network:
 
     input_table: int8 [channels, 256], the code of every pixel value; input_zp: the code of a padded pixel.
     weights: uint8 [words, 64], the weight image that all SubNets read (see :mod:`nigiri.compiler.pack`).
+    turned: the image goes in turned by 180 degrees, as the kernels are (see :mod:`nigiri.importer.windows`).
     """
 
     name: str
@@ -208,6 +209,7 @@ class Network:
     weights: np.ndarray
     subnets: tuple[SubNet, ...]
     fold: Fold | None = None
+    turned: bool = False
 
     def image_side(self, subnet: SubNet) -> tuple[int, int]:
         """(height, width) of the image that a SubNet takes."""

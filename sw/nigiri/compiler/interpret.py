@@ -104,8 +104,10 @@ class Interpreter:
             tensors[f"{layer.name}.pool"] = _shift_round(total, p.mult * 2.0**-p.shift, p.zp).astype(np.int8)
 
     def _input(self, images: np.ndarray) -> np.ndarray:
-        """The input tensor, int8 [N, h, w, channels]: the codes, folded if the network says so."""
+        """The input tensor, int8 [N, h, w, channels]: the codes, turned and folded if the network says so."""
         table, fold = self.network.input_table, self.network.fold
+        if self.network.turned:
+            images = images[:, ::-1, ::-1]
         codes = table[np.arange(len(table)), images]
         if fold is None:
             return codes

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 from results import table as markdown
 from results import tables
 
+from nigiri.importer.operators import ONNX, TFLITE
 from nigiri.resources import resources
 from nigiri.spec import CONFIGS, MEMORIES, ErrorCode, descriptor, residency
 from nigiri.spec.fields import Field
@@ -101,6 +102,18 @@ def tap_picture() -> str:
             f"Column of each of the seven slots of a depthwise word:\n\n```text\n{slots}\n```\n")
 
 
+def operator_tables() -> str:
+    return "\n".join(markdown([title, "how"], [[f"`{s.name}`", s.how] for s in listed])
+                     for title, listed in (("TFLite (int8)", TFLITE), ("ONNX (QDQ)", ONNX)))
+
+
+def resnet8_page() -> str:
+    have = tables()
+    if "resnet8" not in have:
+        return "Not measured in this checkout: `scripts/mlperf_resnet8.py` measures it.\n"
+    return have["resnet8"]
+
+
 def results_page() -> str:
     have = tables()
     parts = [
@@ -142,6 +155,8 @@ def pages() -> dict[str, str]:
         "rates.md": rate_table(),
         "taps.md": tap_picture(),
         "results.md": results_page(),
+        "operators.md": operator_tables(),
+        "resnet8.md": resnet8_page(),
     }
 
 

@@ -144,6 +144,22 @@ def model_table(rows: Iterable[dict]) -> str:
          f"{100 * r['worst_abs_error']:.1f} %", f"{100 * r['total_error']:+.2f} %"] for r in rows])
 
 
+def resnet8_table(r: dict) -> str:
+    """MLPerf Tiny's ResNet-8 (scripts/mlperf_resnet8.py): accuracy, agreement, speed."""
+    worst, best = max(x["largest"] for x in r["layers"]), r["published"]
+    same = f"{100 * r['same_answer']:.1f} %"
+    text = (f"`scripts/mlperf_resnet8.py`: {r['accuracy']:.2f} % of {r['images']:,} test images of CIFAR-10 (JPEG), "
+            f"TFLite interpreter {r['accuracy_tflite']:.2f} %, the same answer for {same} of them. "
+            f"Of {len(r['layers'])} layers, each on TFLite's own inputs, none is off by more than {worst} code. On the "
+            f"RTL (the best published figure for this part is {best['images_per_second']:,} images a second at "
+            f"{best['clock_mhz']} MHz):\n\n")
+    return text + table(["configuration", "memory", "images a launch", "cycles an image", "images per second",
+                         "MAC utilisation", "equals golden model"], [
+        [f"`{x['config']}` at {x['clock_mhz']:g} MHz", f"`{x['memory']}`", x["batch"], f"{x['cycles_per_image']:,.0f}",
+         f"{x['images_per_second']:,.0f}", f"{100 * x['utilization']:.1f} %",
+         f"{'yes' if x['bit_exact'] else 'NO'}, {x['tensors_compared']} tensors"] for x in r["rtl"]])
+
+
 def tables(folder: Path = FOLDER) -> dict[str, str]:
     """All tables by name; a name is missing when its files are."""
     out = {}
@@ -165,6 +181,8 @@ def tables(folder: Path = FOLDER) -> dict[str, str]:
         out["sgs"] = sgs_table(sgs)
     if (folder / "cycle_model.json").exists():
         out["model"] = model_table(json.loads((folder / "cycle_model.json").read_text()))
+    if (folder / "mlperf_resnet8.json").exists():
+        out["resnet8"] = resnet8_table(json.loads((folder / "mlperf_resnet8.json").read_text()))
     if (folder / "speed.json").exists():
         out["speed"] = speed_table(json.loads((folder / "speed.json").read_text()))
     return out

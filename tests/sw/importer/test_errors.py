@@ -3,6 +3,7 @@ import re
 
 import numpy as np
 import pytest
+
 from nigiri.importer import BadModel, UnsupportedModel, UnsupportedOperator, lower, read_model
 from nigiri.importer import read as reading
 from nigiri.importer.choose import pixel_table
@@ -10,8 +11,8 @@ from nigiri.importer.choose import pixel_table
 pytest.importorskip("ai_edge_litert.schema_py_generated")
 pytest.importorskip("tflite")
 
-from ai_edge_litert import schema_py_generated as s  # noqa: E402
-from tflite_builder import B, Builder  # noqa: E402
+from ai_edge_litert import schema_py_generated as s
+from tflite_builder import B, Builder
 
 
 def concatenation(b):

@@ -3,6 +3,7 @@ import re
 
 import numpy as np
 import pytest
+
 from nigiri.importer import BadModel, UnsupportedModel, UnsupportedOperator, lower, read_model
 from nigiri.importer.choose import pixel_table
 from nigiri.importer.compare import differences
@@ -178,5 +179,5 @@ def test_files_that_are_no_models(tmp_path):
                               [helper.make_tensor_value_info("a", TensorProto.FLOAT, [1, 3, 8, 8])],
                               [helper.make_tensor_value_info("b", TensorProto.FLOAT, [1, 3, 8, 8])])
     onnx.save(helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]), path)
-    with pytest.raises(UnsupportedModel, match="the accelerator has no such|no QuantizeLinear rounds the image"):
+    with pytest.raises(UnsupportedModel, match=r"the accelerator has no such|no QuantizeLinear rounds the image"):
         read_model(path)

@@ -1,6 +1,7 @@
 """Imported TFLite files against the TFLite interpreter, layer by layer and on the golden model."""
 import numpy as np
 import pytest
+
 from nigiri.compiler import compile_network
 from nigiri.compiler.interpret import Interpreter
 from nigiri.importer import lower, read_model

@@ -104,7 +104,8 @@ class Builder:
     def pool(self, code: int, x: int, kernel: int, stride: int, same=True) -> int:
         _, h, w, c = self.shape(x)
         o = s.Pool2DOptionsT()
-        o.padding, o.strideH, o.strideW, o.filterHeight, o.filterWidth = 0 if same else 1, stride, stride, kernel, kernel
+        o.padding, o.strideH, o.strideW = 0 if same else 1, stride, stride
+        o.filterHeight = o.filterWidth = kernel
         size = [-(-n // stride) if same else (n - kernel) // stride + 1 for n in (h, w)]
         return self.op(code, [x], self.like(x, shape=(1, *size, c)), s.BuiltinOptions.Pool2DOptions, o)
 

@@ -38,8 +38,8 @@ def load_bundle(name: str) -> Bundle:
 def open_target(text: str) -> Target:
     """The network and SubNet of BUNDLE:SUBNET; `min` and `max` are the smallest and the largest SubNet by MACs.
 
-    The name of a network of :mod:`nigiri.zoo` in place of a bundle takes that one, calibrated once and kept; a .json file
-    of SubNets, as `nigiri pareto` writes it, takes its SubNet.
+    The name of a network of :mod:`nigiri.zoo` in place of a bundle takes that one, calibrated once and kept; a .json
+    file of SubNets, as `nigiri pareto` writes it, takes its SubNet.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a SubNet costs on a configuration, from the compiler and the cycle model; no weights and no calibration needed."""
+"""What a SubNet costs on a configuration, from the compiler and the cycle model, without weights and calibration."""
 from __future__ import annotations
 
 from dataclasses import dataclass

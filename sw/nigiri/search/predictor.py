@@ -32,9 +32,11 @@ ENCODERS: dict[int, tuple[str, Callable[[Choice], np.ndarray]]] = {
 
 
 class Score(Protocol):
-    """What a search maximises.  name: on axes and in tables."""
+    """What a search maximises."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """On axes and in tables."""
 
     def predict(self, choices: Sequence[Choice]) -> np.ndarray: ...
 
@@ -98,13 +100,14 @@ def from_tensors(tensors: Mapping[str, np.ndarray]) -> Predictor:
         w = weights[name]
         bias = np.asarray(tensors.get(f"{name}.bias", np.zeros(len(w) if w.ndim else 0)), np.float64)
         if w.ndim != 2 or w.shape[1] != now or bias.shape != (len(w),) or not np.isfinite(w).all():
-            raise PredictorError(f"this is no accuracy predictor: layer {name} has weights of shape {list(w.shape)} where "
-                                 f"{now} inputs come")
+            raise PredictorError(f"this is no accuracy predictor: layer {name} has weights of shape {list(w.shape)} "
+                                 f"where {now} inputs come")
         biases.append(bias)
         now = len(w)
     if width not in ENCODERS or now != 1:
         known = " or ".join(f"{n} ({name})" for n, (name, _) in ENCODERS.items())
-        raise PredictorError(f"this is no accuracy predictor: it has {width} inputs and {now} outputs, not {known} and 1")
+        raise PredictorError(f"this is no accuracy predictor: it has {width} inputs and {now} outputs, not {known} "
+                             f"and 1")
     base = np.asarray(tensors.get("base_acc", 0.0), np.float64).ravel()
     return Predictor(network=ENCODERS[width][0], weights=tuple(weights[n] for n in order), biases=tuple(biases),
                      base=float(base[0]) if base.size else 0.0)

@@ -86,8 +86,9 @@ def read_folder(folder: Path) -> list[Published]:
                                  f"of Once-for-All's specialised networks") from e
         out.append(Published(name=name, network=network, choice=choice, top1=float(found[1])))
     if not out:
-        raise PredictorError(f"{folder} has no MobileNetV3 with its top-1 in the name (NAME_top1-80.0_x.net.config.json): "
-                             f"give a folder of Once-for-All's specialised networks")
+        raise PredictorError(f"{folder} has no MobileNetV3 with its top-1 in the name "
+                             f"(NAME_top1-80.0_x.net.config.json): give a folder of Once-for-All's specialised "
+                             f"networks")
     return out
 
 

@@ -41,8 +41,8 @@ def read_subnets(path: Path) -> tuple[Family, dict[str, Choice]]:
         network, entries = data["network"], data["subnets"]
         named = [(str(x["name"]), x["config"]) for x in entries]
     except (ValueError, RecursionError, LookupError, TypeError) as e:
-        raise BadConfiguration(f"{path} has no \"network\" and \"subnets\" with \"name\" and \"config\": give a file that "
-                               f"nigiri pareto wrote") from e
+        raise BadConfiguration(f"{path} has no \"network\" and \"subnets\" with \"name\" and \"config\": give a file "
+                               f"that nigiri pareto wrote") from e
     if not isinstance(network, str) or network not in FAMILIES:
         raise UnknownNetwork(f"{path} is for an unknown network {network!r}: choose one of {', '.join(FAMILIES)}")
     names = [name for name, _ in named]

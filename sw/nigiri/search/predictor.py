@@ -56,8 +56,8 @@ class Predictor:
 
     def predict(self, choices: Sequence[Choice]) -> np.ndarray:
         """float64 [len(choices)], percent."""
-        encode = ENCODERS[self.weights[0].shape[1]][1]
-        x = np.array([encode(c) for c in choices]).reshape(len(choices), -1)
+        width = self.weights[0].shape[1]
+        x = np.array([ENCODERS[width][1](c) for c in choices]).reshape(len(choices), width)
         for n, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
             x = x @ w.T + b
             x = np.maximum(x, 0) if n + 1 < len(self.weights) else x

@@ -35,6 +35,7 @@ def pareto(
         cache: Annotated[str, typer.Option(help="none, or best: the SubGraph that helps each SubNet most.")] = "none",
         evaluations: Annotated[int, typer.Option(help="SubNets to evaluate.")] = 1000,
         population: Annotated[int, typer.Option(help="SubNets of a generation.")] = 64,
+        screen: Annotated[int, typer.Option(help="Children made for each that is evaluated.")] = 8,
         seed: Annotated[int, typer.Option(help="Of the search.")] = 0,
         baseline: Annotated[bool, typer.Option("--random/--no-random", help="Random search of the same budget to "
                                                                             "compare with.")] = True,
@@ -56,7 +57,8 @@ def pareto(
     chosen, setting = machine(config, memory)
     if cache not in ("none", "best"):
         raise BadArgument(f"--cache must be none or best, not {cache!r}")
-    settings = Settings(evaluations=evaluations, population=population, objective=objective, seed=seed)
+    settings = Settings(evaluations=evaluations, population=population, objective=objective, seed=seed,
+                        screen=screen)
     compared = others(family, published)
     target = Machine(network=network, config=chosen, memory=setting, cache=cache)
     total = (2 if baseline else 1) * evaluations + sum(map(len, compared.values()))

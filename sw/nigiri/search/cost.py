@@ -7,12 +7,12 @@ from functools import lru_cache
 import numpy as np
 
 from nigiri.compiler.compile import compile_network
-from nigiri.compiler.graph import Layer, Network, Pool, Residual, Scale, SubNet, SuperLayer
+from nigiri.compiler.graph import Layer, Network, Pool, Residual, Scale, SubNet, SubNetInfo, SuperLayer
 from nigiri.cycles import predict
 from nigiri.cycles.best import best_subgraph
 from nigiri.energy import energy_for_memory, energy_mj
 from nigiri.spec import AcceleratorConfig, MemorySetting
-from nigiri.zoo.build import subnet_info
+from nigiri.zoo.build import cost
 from nigiri.zoo.calibrate import FOLD, INPUT_ZP, input_table
 from nigiri.zoo.image import fixed_words
 from nigiri.zoo.plan import Act, Choice, Family, Step
@@ -60,6 +60,11 @@ def _layer(n: int, step: Step, layers: dict[str, SuperLayer]) -> Layer:
                  zp_in=0, zp_out=0, **parts)
 
 
+@lru_cache
+def _layers(family: Family) -> tuple[SuperLayer, ...]:
+    return family.layers()
+
+
 @lru_cache(maxsize=2)
 def _weights(layers: tuple[SuperLayer, ...]) -> np.ndarray:
     out = np.zeros((sum(s.words for s in layers), 64), np.uint8)
@@ -72,10 +77,12 @@ def _weights(layers: tuple[SuperLayer, ...]) -> np.ndarray:
 
 def blank(family: Family, choice: Choice) -> Network:
     """The SuperNet with one SubNet, without weights: as large as the real one, and as fast."""
-    layers = family.layers()
+    layers, steps = _layers(family), family.steps(choice)
     by_name = {s.name: s for s in layers}
-    subnet = SubNet(info=subnet_info(family, NAME, choice), height=choice.side, width=choice.side,
-                    layers=tuple(_layer(n, step, by_name) for n, step in enumerate(family.steps(choice))))
+    macs, weight_bytes, _ = cost(layers, steps)
+    info = SubNetInfo(name=NAME, macs=macs, weight_bytes=weight_bytes, accuracy_int8=0.0, accuracy_float=0.0)
+    subnet = SubNet(info=info, height=choice.side, width=choice.side,
+                    layers=tuple(_layer(n, step, by_name) for n, step in enumerate(steps)))
     return Network(name=family.name, height=choice.side, width=choice.side, channels=3, classes=1000,
                    input_table=input_table(), input_zp=INPUT_ZP, layers=layers, weights=_weights(layers), fold=FOLD,
                    subnets=(subnet,))

@@ -2,7 +2,8 @@
 
 Once-for-All's operators (Cai et al., ICLR 2020, section 3.4): half of the children are mutations, half crossings.
 Its search keeps the most accurate SubNets under one budget; here all budgets count, so that parents and survivors are
-chosen by front and crowding as in NSGA-II (Deb et al., 2002).
+chosen by front and crowding as in NSGA-II (Deb et al., 2002), and of the children those are evaluated whose guessed
+cost promises most.
 """
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from nigiri.search.errors import SearchError
 from nigiri.search.evaluate import Evaluator, Progress
 from nigiri.search.front import crowding, front, ranks
 from nigiri.search.predictor import Score
+from nigiri.search.screen import Screen
 from nigiri.zoo.plan import Choice
 from nigiri.zoo.space import Space
 
@@ -33,6 +35,8 @@ TRIES = 20
 class Settings:
     """evaluations: SubNets whose cost is predicted.  population: of a generation.  seed: decides everything else.
 
+    screen: children that are made for each that is evaluated, see :mod:`nigiri.search.screen`; 1 evaluates all.
+
     Raises
     ------
     SearchError: too few for a generation, or an unknown objective.
@@ -42,12 +46,15 @@ class Settings:
     population: int = 64
     objective: str = "latency"
     seed: int = 0
+    screen: int = 8
 
     def __post_init__(self) -> None:
         if self.population < 4:
             raise SearchError(f"the population must have at least 4 SubNets, not {self.population}")
         if self.evaluations < self.population:
             raise SearchError(f"evaluations must be at least the population, {self.population}, not {self.evaluations}")
+        if self.screen < 1:
+            raise SearchError(f"screen must be at least 1 child for each that is evaluated, not {self.screen}")
         if self.objective not in OBJECTIVES:
             raise SearchError(f"unknown objective {self.objective!r}: choose one of {', '.join(OBJECTIVES)}")
 
@@ -117,12 +124,17 @@ def evolve(space: Space, score: Score, evaluator: Evaluator, settings: Settings,
         raise SearchError(f"not one of {len(first)} SubNets of {space.name} fits configuration "
                           f"{evaluator.machine.config.name!r}: {evaluator.known[first[0]]}")
     population, used = _survivors(found, settings.population, settings.objective), len(first)
+    screen = Screen(evaluator.machine)
     while used < settings.evaluations:
-        children = []
-        for n in range(min(settings.population, settings.evaluations - used)):
+        count, drawn, children = min(settings.population, settings.evaluations - used), set(seen), []
+        for n in range(count * settings.screen):
             a, b = (_parent(population, rng) for _ in range(2))
             children.append(_new((lambda a=a: space.mutate(a, rng)) if n % 2 else                # type: ignore[misc]
-                                 (lambda a=a, b=b: space.cross(a, b, rng)), seen, space, rng))   # type: ignore[misc]
+                                 (lambda a=a, b=b: space.cross(a, b, rng)), drawn, space, rng))  # type: ignore[misc]
+        if settings.screen > 1:
+            children = screen.best(children, score.predict(children), count, [x.choice for x in found],
+                                   points(found, settings.objective))
+        seen |= set(children)
         born = evaluate(evaluator, score, children, progress)
         found += born
         population = _survivors(population + born, settings.population, settings.objective)

@@ -18,6 +18,7 @@ import numpy as np
 from nigiri.search.errors import PredictorError
 from nigiri.search.predictor import Predictor
 from nigiri.zoo.build import FAMILIES
+from nigiri.zoo.errors import BadConfiguration
 from nigiri.zoo.mobilenet import DEPTH
 from nigiri.zoo.plan import Choice
 from nigiri.zoo.space import space_of
@@ -108,7 +109,7 @@ def read_pairs(path: Path, network: str) -> list[Published]:
                                  top1=float(top1)))
     except OSError as e:
         raise PredictorError(f"there is no file of pairs at {path} ({e.strerror}): check the path") from e
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, BadConfiguration) as e:
         raise PredictorError(f"{path} has no pairs of a configuration and a top-1 ({e})") from e
     return out
 

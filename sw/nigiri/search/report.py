@@ -48,7 +48,7 @@ def search(family: Family, score: Score, evaluator: Evaluator, settings: Setting
     return {
         "network": family.name, "config": target.config.name, "clock_mhz": target.config.clock_mhz,
         "memory": target.memory.name, "cache": target.cache, "objective": settings.objective, "seed": settings.seed,
-        "population": settings.population, "evaluations": settings.evaluations,
+        "population": settings.population, "screen": settings.screen, "evaluations": settings.evaluations,
         "refused": settings.evaluations - len(found["evolution"]), "size": float(space.size()),
         "conditions": f"cycle model of {target.config.name} at {target.config.clock_mhz:g} MHz, {memory}, {cached}",
         "score_name": score.name, "cost_name": f"{settings.objective}, {unit}",

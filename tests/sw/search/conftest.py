@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 @pytest.fixture(scope="session")
 def ofa():
-    """Folder of Once-for-All's predictors and configurations: NIGIRI_OFA_DATA, or shared/data/ofa beside the checkout."""
+    """Once-for-All's predictors and configurations: the folder NIGIRI_OFA_DATA, or shared/data/ofa beside the
+    checkout."""
     folder = Path(os.environ.get("NIGIRI_OFA_DATA", ROOT.parent / "shared" / "data" / "ofa"))
     if not (folder / "acc_predictor.pth").exists():
         pytest.skip("needs Once-for-All's predictors: set NIGIRI_OFA_DATA")

@@ -28,7 +28,8 @@ def test_load(tmp_path, monkeypatch):
     assert [s.info.name for s in network.subnets] == ["a"] and network.subnets[0].height == 128
     assert network.subnets[0].info.config["depth"] == [2] * 5
     again = zoo.load_file(path, "a")                       # from the cache
-    assert all((x.bias == y.bias).all() for x, y in zip(network.subnets[0].layers, again.subnets[0].layers, strict=True))
+    layers = [n.subnets[0].layers for n in (network, again)]
+    assert all((x.bias == y.bias).all() for x, y in zip(*layers, strict=True))
 
 
 @pytest.mark.parametrize(("changes", "message"), [

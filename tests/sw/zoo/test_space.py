@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,8 +17,8 @@ from nigiri.zoo.space import space_of
 SPACES = {name: space_of(f) for name, f in FAMILIES.items()}
 MACS = {("ofa_resnet50", 0): 962, ("ofa_resnet50", 1): 7492, ("ofa_mbv3_w10", 0): 121.3, ("ofa_mbv3_w10", 1): 566.2,
         ("ofa_mbv3_w12", 0): 193.1, ("ofa_mbv3_w12", 1): 843.1}
-"""Million multiply-accumulates of the smallest and the largest SubNet at 224 pixels, counted with the networks' original
-definitions."""
+"""Million multiply-accumulates of the smallest and the largest SubNet at 224 pixels, counted with the networks'
+original definitions."""
 
 
 @pytest.mark.parametrize(("name", "largest"), MACS)
@@ -34,7 +35,7 @@ def test_what_is_made_belongs_to_the_space(name):
     rng = np.random.default_rng(seed)
     parents = [space.random(rng) for _ in range(60)]
     children = [space.mutate(p, rng) for p in parents]
-    children += [space.cross(a, b, rng) for a, b in zip(parents, parents[1:], strict=False)]
+    children += [space.cross(a, b, rng) for a, b in pairwise(parents)]
     for choice in [*parents, *children, space.smallest(), space.largest()]:
         assert space.from_json(json.loads(json.dumps(space.to_json(choice)))) == choice
         steps = f.steps(choice)
@@ -98,6 +99,6 @@ def test_refused(change, message):
 def test_another_family():
     other = Family()
     other.name = "other"
-    with pytest.raises(BadConfiguration, match=r"^there is no search space for network 'other': choose a MobileNetV3 or "
-                                               r"ResNet50$"):
+    with pytest.raises(BadConfiguration, match=r"^there is no search space for network 'other': choose a MobileNetV3 "
+                                               r"or ResNet50$"):
         space_of(other)

@@ -19,6 +19,7 @@ from nigiri.spec.registers import COUNTER_BASE, COUNTERS, REGISTERS
 __all__ = ["FOLDER", "generate", "pages"]
 
 FOLDER = Path(__file__).parent / "_generated"
+NOT_MEASURED = "Not measured in this checkout: `make bench` measures it and writes the table.\n"
 
 
 def field_table(fields: tuple[Field, ...]) -> str:
@@ -116,11 +117,18 @@ def results_page() -> str:
          "whole networks at 1,296 MAC units and 100 MHz; SushiAccel's time is modelled from its measured layers."),
         ("sgs", "What SubGraph Stationary saves", "The same command: with the best SubGraph in the persistent buffer, "
          "against the same memory without a persistent buffer (it belongs to the dynamic buffer)."),
+        ("predictors", "Accuracy predictors", "`nigiri predictor check`: predicted against published top-1, points."),
+        ("pareto", "A front of OFA-MobileNetV3", "`nigiri pareto ofa_mbv3_w12 --config kv260`: some of its SubNets, "
+         "cycle model; accuracy as predicted on held-out training images."),
+        ("hypervolume", "How good the front is", "The same command: mean over budgets of what the best SubNet within "
+         "the budget is predicted above the smallest, points."),
+        ("pareto_rtl", "SubNets of the front on the RTL", "`nigiri bench network docs/results/pareto.json:NAME "
+         "--config kv260`, random weights."),
         ("speed", "Speed of the simulation", "`nigiri bench speed`; host work included."),
     ]
     out = []
     for name, title, text in parts:
-        body = have.get(name, "Not measured in this checkout: `make bench` measures it and writes the table.\n")
+        body = have.get(name, NOT_MEASURED)
         out.append(f"## {title}\n\n{text}\n\n{body}")
     return "\n".join(out)
 
@@ -139,6 +147,8 @@ def pages() -> dict[str, str]:
         "rates.md": rate_table(),
         "taps.md": tap_picture(),
         "results.md": results_page(),
+        **{f"result_{name}.md": tables().get(name, NOT_MEASURED)
+           for name in ("predictors", "pareto", "hypervolume", "pareto_rtl")},
     }
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from nigiri.search.predictor import from_tensors
 from nigiri.search.published import compare, rank_correlation, read_folder, read_pairs, resnets
 from nigiri.zoo.build import FAMILIES
 from nigiri.zoo.space import space_of
+
+RESULTS = Path(__file__).parents[3] / "docs" / "results"
 
 
 def write_net(folder, name, choice, first, side, kind="MobileNetV3"):
@@ -93,8 +96,12 @@ def test_published_predictors_are_as_far_off_as_is_known(ofa):
 
     mobilenet = from_tensors(read_pth(ofa / "acc_predictor.pth"))
     found = [p for p in read_folder(ofa / "specialized") if p.network == "ofa_mbv3_w12"]
-    for got in (compare(mobilenet, found),
-                compare(from_tensors(read_pth(ofa / "ofa_resnet50_acc_predictor.pth")), resnets())):
+    results = {"mobilenet": ("ofa_mbv3_w12", compare(mobilenet, found)), "resnet": (
+        "ofa_resnet50", compare(from_tensors(read_pth(ofa / "ofa_resnet50_acc_predictor.pth")), resnets()))}
+    for file, (group, got) in results.items():
+        stored = json.loads((RESULTS / f"predictor_{file}.json").read_text())["groups"][group]
+        for key in ("mean_abs_error", "mean_offset", "mean_abs_error_without_offset", "rank_correlation"):
+            assert got[key] == pytest.approx(stored[key], abs=1e-6)
         assert 3 < got["mean_offset"] < 4 and got["mean_abs_error_without_offset"] < 0.2
         assert got["rank_correlation"] > 0.9
     pairs = compare(mobilenet, read_pairs(ofa / "mbv3_w10_k7_224_top1.json", "ofa_mbv3_w10"))

@@ -20,6 +20,7 @@ from nigiri.spec.registers import COUNTER_BASE, COUNTERS, REGISTERS
 __all__ = ["FOLDER", "generate", "pages"]
 
 FOLDER = Path(__file__).parent / "_generated"
+NOT_MEASURED = "Not measured in this checkout: `make bench` measures it and writes the table.\n"
 
 
 def field_table(fields: tuple[Field, ...]) -> str:
@@ -132,11 +133,18 @@ def results_page() -> str:
          "against the same memory without a persistent buffer (it belongs to the dynamic buffer)."),
         ("model", "The cycle model on random layers", "`scripts/bench_cycle_model.py`: 200 random layers on the RTL of "
          "each configuration, with an empty cache and with a random prefix of each layer cached."),
+        ("predictors", "Accuracy predictors", "`nigiri predictor check`: predicted against published top-1, points."),
+        ("pareto", "A front of OFA-MobileNetV3", "`nigiri pareto ofa_mbv3_w12 --config kv260`: some of its SubNets, "
+         "cycle model; accuracy as predicted on held-out training images."),
+        ("hypervolume", "How good the front is", "The same command: mean over budgets of what the best SubNet within "
+         "the budget is predicted above the smallest, points."),
+        ("pareto_rtl", "SubNets of the front on the RTL", "`nigiri bench network docs/results/pareto.json:NAME "
+         "--config kv260`, random weights."),
         ("speed", "Speed of the simulation", "`nigiri bench speed`; host work included."),
     ]
     out = []
     for name, title, text in parts:
-        body = have.get(name, "Not measured in this checkout: `make bench` measures it and writes the table.\n")
+        body = have.get(name, NOT_MEASURED)
         out.append(f"## {title}\n\n{text}\n\n{body}")
     return "\n".join(out)
 
@@ -157,6 +165,8 @@ def pages() -> dict[str, str]:
         "results.md": results_page(),
         "operators.md": operator_tables(),
         "resnet8.md": resnet8_page(),
+        **{f"result_{name}.md": tables().get(name, NOT_MEASURED)
+           for name in ("predictors", "pareto", "hypervolume", "pareto_rtl")},
     }
 
 

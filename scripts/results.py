@@ -5,8 +5,9 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["FOLDER", "bench_table", "demo_table", "model_table", "network_table", "published_table",
-           "reproduced_rows", "sgs_table", "speed_table", "stall_table", "subnet_table", "table", "tables"]
+__all__ = ["FOLDER", "bench_table", "demo_table", "hypervolume_table", "model_table", "network_table", "pareto_table",
+           "predictor_table", "published_table", "reproduced_rows", "resnet8_table", "sgs_table", "speed_table",
+           "stall_table", "subnet_table", "table", "tables"]
 
 FOLDER = Path(__file__).parents[1] / "docs" / "results"
 
@@ -160,6 +161,33 @@ def resnet8_table(r: dict) -> str:
          f"{'yes' if x['bit_exact'] else 'NO'}, {x['tensors_compared']} tensors"] for x in r["rtl"]])
 
 
+def predictor_table(checks: Iterable[dict]) -> str:
+    """Predicted against published accuracy (`nigiri predictor check --json`)."""
+    return table(["predictor of", "SubNets of", "configurations", "mean absolute error", "mean offset",
+                  "error without offset", "rank correlation"], [
+        [f"`{c['predictor']}`", name, f"{g['configurations']:,}", f"{g['mean_abs_error']:.2f}",
+         f"{g['mean_offset']:+.2f}", f"{g['mean_abs_error_without_offset']:.2f}", f"{g['rank_correlation']:.3f}"]
+        for c in checks for name, g in c["groups"].items()])
+
+
+def pareto_table(search: dict, rows: int = 12) -> str:
+    """Some SubNets of a front (`nigiri pareto --json`), spread evenly over it."""
+    front = search["subnets"]
+    some = [front[round(n * (len(front) - 1) / (rows - 1))] for n in range(rows)] if len(front) > rows else front
+    return table(["SubNet", "predicted", "latency", "energy", "MMAC", "weights", "off-chip bytes", "image", "depth"], [
+        [f"`{s['name']}`", f"{s['score']:.2f} %", f"{s['ms']:.3f} ms", f"{s['mj']:.2f} mJ", f"{s['macs'] / 1e6:.0f}",
+         _kib(s["weight_bytes"]), _kib(s["dram_bytes"]), s["config"]["r"], " ".join(map(str, s["config"]["d"]))]
+        for s in some])
+
+
+def hypervolume_table(search: dict) -> str:
+    """How good a front is beside others (`nigiri pareto --json`)."""
+    count = {"evolution": search["evaluations"], "random search": search["evaluations"],
+             **{title: len(rows) for title, rows in search["compared"].items()}}
+    return table(["SubNets from", "evaluated", "hypervolume"], [
+        [title, f"{count[title]:,}", f"{value:.3f}"] for title, value in search["hypervolume"].items()])
+
+
 def tables(folder: Path = FOLDER) -> dict[str, str]:
     """All tables by name; a name is missing when its files are."""
     out = {}
@@ -183,6 +211,15 @@ def tables(folder: Path = FOLDER) -> dict[str, str]:
         out["model"] = model_table(json.loads((folder / "cycle_model.json").read_text()))
     if (folder / "mlperf_resnet8.json").exists():
         out["resnet8"] = resnet8_table(json.loads((folder / "mlperf_resnet8.json").read_text()))
+    checks = [json.loads(p.read_text()) for p in sorted(folder.glob("predictor_*.json"))]
+    if checks:
+        out["predictors"] = predictor_table(checks)
+    if (folder / "pareto.json").exists():
+        search = json.loads((folder / "pareto.json").read_text())
+        out["pareto"], out["hypervolume"] = pareto_table(search), hypervolume_table(search)
+    measured = [json.loads(p.read_text()) for p in sorted(folder.glob("pareto_rtl_*.json"))]
+    if measured:
+        out["pareto_rtl"] = network_table(measured)
     if (folder / "speed.json").exists():
         out["speed"] = speed_table(json.loads((folder / "speed.json").read_text()))
     return out

@@ -105,12 +105,40 @@ def test_result_tables(results, tmp_path):
     measured["sgs"][0]["ms"] = 0.214
     (tmp_path / "sushi_accel_rtl.json").write_text(json.dumps(measured))
     assert "| 0.350 ms | 0.214 ms | -39.4 % | -83.8 % | RTL |" in results.tables(tmp_path)["sgs"]
+    (tmp_path / "predictor_x.json").write_text(json.dumps({"predictor": "ofa_mbv3_w12", "groups": {"ofa_mbv3_w12": {
+        "configurations": 1000, "mean_abs_error": 3.4, "mean_offset": 3.3, "mean_abs_error_without_offset": 0.12,
+        "rank_correlation": 0.9}}}))
+    subnet = {"name": "f00", "score": 75.0, "cost": 1.5, "ms": 1.5, "mj": 0.25, "macs": 100_000_000,
+              "weight_bytes": 2048, "dram_bytes": 4096, "config": {"r": 160, "d": [2, 3]}}
+    (tmp_path / "pareto.json").write_text(json.dumps({
+        "subnets": [subnet] * 30, "evaluations": 1500, "compared": {"zoo": [subnet]},
+        "hypervolume": {"evolution": 6.5, "random search": 5.25, "zoo": 5.0}}))
+    (tmp_path / "pareto_rtl_f00.json").write_text(json.dumps(network))
+    tables = results.tables(tmp_path)
+    assert "| `ofa_mbv3_w12` | ofa_mbv3_w12 | 1,000 | 3.40 | +3.30 | 0.12 | 0.900 |" in tables["predictors"]
+    row = "| `f00` | 75.00 % | 1.500 ms | 0.25 mJ | 100 | 2 KiB | 4 KiB | 160 | 2 3 |"
+    assert tables["pareto"].count(row) == 12
+    assert "| random search | 1,500 | 5.250 |\n| zoo | 1 | 5.000 |" in tables["hypervolume"]
+    assert "yes, 45 tensors" in tables["pareto_rtl"]
     assert "| max | 35.5 | 912 KiB | 91.00 % | 91.25 % |" in tables["subnets"]
     assert "| SUSHI | 1.000 ms (-50.0 %) | 3.000 ms | 90.00 % | 2 KiB (+0.0 %) | 1.50 mJ |" in tables["demo"]
     row = "| max | `pynq_z2` | `ddr3_z2` | none | 200,000 |"
     assert f"{row} 2.000 ms | 62.5 % | 4 KiB | 0 KiB | yes |" in tables["bench"]
     assert f"{row} 125,000 | 7 | 9 |" in tables["stalls"]
     assert "| `pynq_z2` | `ddr3_z2` | demo:max | 1,234,568 |" in tables["speed"]
+
+
+def test_the_stored_front():
+    """At least 20 SubNets, better than what it is compared with; the RTL took as long as the front says."""
+    folder = ROOT / "docs" / "results"
+    search = json.loads((folder / "pareto.json").read_text())
+    by_name = {s["name"]: s for s in search["subnets"]}
+    assert len(by_name) >= 20 and max(search["hypervolume"], key=search["hypervolume"].get) == "evolution"
+    for path in folder.glob("pareto_rtl_*.json"):
+        measured = json.loads(path.read_text())
+        stored = by_name[measured["network"].rpartition(":")[2]]
+        assert measured["bit_exact"] and measured["dram_bytes"]["total"] == stored["dram_bytes"]
+        assert stored["cycles"] == pytest.approx(measured["cycles"], rel=0.01)
 
 
 def test_readme_shows_the_stored_results(readme):

@@ -11,6 +11,8 @@ from nigiri.cli.demo import demo
 from nigiri.cli.import_model import import_model
 from nigiri.cli.info import info
 from nigiri.cli.inspect import inspect
+from nigiri.cli.pareto import pareto
+from nigiri.cli.predictor import check, convert
 from nigiri.cli.profile import profile
 from nigiri.cli.reproduce import sushi_accel
 from nigiri.cli.run import run
@@ -28,6 +30,7 @@ app.command()(demo)
 app.command("import")(import_model)
 app.command()(info)
 app.command()(inspect)
+app.command()(pareto)
 app.command()(profile)
 app.command()(run)
 app.command()(sweep)
@@ -39,3 +42,7 @@ reproduce.command("sushi-accel")(sushi_accel)
 bench.command("cycle-model")(bench_cycle_model)
 bench.command("network")(bench_network)
 bench.command("speed")(bench_speed)
+predictor = typer.Typer(help="Accuracy predictors of Once-for-All, which the user brings.", no_args_is_help=True)
+app.add_typer(predictor, name="predictor")
+predictor.command("check")(check)
+predictor.command("convert")(convert)

@@ -38,7 +38,8 @@ def load_bundle(name: str) -> Bundle:
 def open_target(text: str) -> Target:
     """The network and SubNet of BUNDLE:SUBNET; `min` and `max` are the smallest and the largest SubNet by MACs.
 
-    The name of a network of :mod:`nigiri.zoo` in place of a bundle takes that one, calibrated once and kept.
+    The name of a network of :mod:`nigiri.zoo` in place of a bundle takes that one, calibrated once and kept; a .json
+    file of SubNets, as `nigiri pareto` writes it, takes its SubNet.
 
     Raises
     ------
@@ -47,8 +48,8 @@ def open_target(text: str) -> Target:
     name, colon, subnet = text.rpartition(":")
     if not colon or not name or not subnet:
         raise BadArgument(f"the network must be BUNDLE:SUBNET, for example demo:max, not {text!r}")
-    if text in zoo.names():
-        network = zoo.cached(text)
+    if text in zoo.names() or name.endswith(".json"):
+        network = zoo.cached(text) if text in zoo.names() else zoo.load_file(Path(name), subnet)
         return Target(subnet=network.subnet(subnet).info, network=network,
                       compile=lambda config: compile_network(network, config))
     if name in zoo.names():

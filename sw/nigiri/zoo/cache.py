@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +17,7 @@ from nigiri.compiler.graph import Layer, Network, Pool, Residual, Scale
 from nigiri.zoo.build import assemble, calibrated, parse
 from nigiri.zoo.plan import Choice, Family
 
-__all__ = ["cache_folder", "cached"]
+__all__ = ["cache_folder", "cached", "cached_subnets"]
 
 DEPENDS = ("zoo/*.py", "quant/fixed.py", "compiler/graph.py", "compiler/pack.py", "spec/layout.py")
 """Source files, from the package's folder, that decide the constants."""
@@ -87,16 +88,20 @@ def _read(path: Path) -> tuple[Layer, ...] | None:
 def cached(name: str, seed: int = 0) -> Network:
     """:func:`nigiri.zoo.load`, from :func:`cache_folder` where the constants are there already; puts them there."""
     family, chosen = parse(name)
+    return cached_subnets(family, {n: family.choices[n] for n in chosen}, seed)
+
+
+def cached_subnets(family: Family, choices: Mapping[str, Choice], seed: int = 0) -> Network:
+    """The same for any SubNets of a family, by name."""
     subnets = {}
-    for n in chosen:
-        choice = family.choices[n]
+    for n, choice in choices.items():
         path = _file(family, n, choice, seed)
         layers = _read(path)
         if layers is None:
             layers = calibrated(family, choice, seed)
             _write(path, layers)
             for old in path.parent.glob(f"{family.name}-{n}-{seed}-*.npz"):
-                if old != path:                              # of another version of the code
+                if old != path and n in family.choices:      # of another version of the code
                     old.unlink(missing_ok=True)
         subnets[n] = choice, layers
     return assemble(family, subnets, seed)

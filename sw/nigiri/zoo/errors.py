@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from nigiri.runtime.errors import BadArgument, NigiriError
 
-__all__ = ["BadImageSide", "DeadNetwork", "UnknownNetwork"]
+__all__ = ["BadConfiguration", "BadImageSide", "DeadNetwork", "UnknownNetwork"]
 
 
 class UnknownNetwork(BadArgument):
@@ -16,3 +16,7 @@ class BadImageSide(BadArgument):
 
 class DeadNetwork(NigiriError):
     """A calibrated SubNet with a tensor that carries no information: all zero, saturated or constant."""
+
+
+class BadConfiguration(NigiriError):
+    """A configuration that is no SubNet of the SuperNet, or a file that has none."""

@@ -10,7 +10,7 @@ import numpy as np
 from nigiri.compiler.graph import SuperLayer
 from nigiri.compiler.pack import pack_weights, unpack_weights
 
-__all__ = ["affine", "generator", "weight_codes", "weight_image"]
+__all__ = ["affine", "fixed_words", "generator", "weight_codes", "weight_image"]
 
 WEIGHT_SIGMA = 44.0
 """Of the weight codes: the outermost of 256 equally likely values is 127."""
@@ -28,13 +28,21 @@ def _normal_codes() -> np.ndarray:
     return np.array([round(WEIGHT_SIGMA * normal.inv_cdf((n + 0.5) / 256)) for n in range(256)], np.int8)
 
 
-def _words(layer: SuperLayer, rng: np.random.Generator) -> np.ndarray:
+def fixed_words(layer: SuperLayer) -> np.ndarray | None:
+    """uint8 [words, 64] of a layer that is the same in every network, else None."""
     if layer.maximum:
         return np.zeros((layer.words, 64), np.uint8)
     if layer.shared:                                   # average of 2 x 2 pixels, or the pixel itself
         weights = np.zeros((layer.cout, 1, layer.kernel, layer.kernel), np.int8)
         weights[:, :, layer.kernel // 2:, layer.kernel // 2:][:, :, :2, :2] = 1
         return pack_weights(layer, weights)
+    return None
+
+
+def _words(layer: SuperLayer, rng: np.random.Generator) -> np.ndarray:
+    fixed = fixed_words(layer)
+    if fixed is not None:
+        return fixed
     if not layer.depthwise and layer.cin % 8 == 0 and layer.cout % 8 == 0:
         codes = _normal_codes()[np.frombuffer(rng.bytes(layer.words * 64), np.uint8)]
         return codes.view(np.uint8).reshape(layer.words, 64)         # no padding: the order does not matter

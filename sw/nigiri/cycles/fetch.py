@@ -22,14 +22,19 @@ class Arrival:
 
     Attributes
     ----------
-    params: cycle from which the parameter word is ready.
+    parameter: the cycle from which the parameter word is ready, as the only piece.
     pieces: (step, cycle from which its word and all before it are ready), for some steps.
-    copied: some of the words come from the persistent buffer; what is asked for later may still hold them up.
+    copied: what is asked for later may still hold the words up, as those from the persistent buffer.
     """
 
-    params: float
+    parameter: list[tuple[int, float]]
     pieces: list[tuple[int, float]]
     copied: bool
+
+    @property
+    def params(self) -> float:
+        """Cycle from which the parameter word is ready."""
+        return self.parameter[0][1]
 
     @property
     def lag(self) -> float:
@@ -186,10 +191,10 @@ class Fetch:
         for ob in range(d["out_blocks"]):
             ring = rings[ob % len(rings)]
             yield from self._room(ring, 1)
-            pieces = []
-            self._ask(ring, d["param_offset"] + ob, 1, 0, 1, pieces, traffic)
+            parameter: list[tuple[int, float]] = []
+            self._ask(ring, d["param_offset"] + ob, 1, 0, 1, parameter, traffic)
             traffic.tables += 64
-            params = pieces.pop()[1]
+            pieces = []
             row = d["mem_offset"] + ob * d["w_blocks"] * d["w_taps"]
             hit = ob < box[0]
             if merged:
@@ -221,5 +226,5 @@ class Fetch:
                     index += count
                     offset += count
                     left -= count
-            self.arrivals[n, ob] = Arrival(params, pieces, any(near for _, _, near in runs))
+            self.arrivals[n, ob] = Arrival(parameter, pieces, self.reads.turns or any(near for _, _, near in runs))
             yield 1.0

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from nigiri.cycles import timing
 from nigiri.cycles.fetch import Arrival, Box, Fetch
-from nigiri.cycles.reads import ReadPath
+from nigiri.cycles.reads import read_path
 from nigiri.cycles.result import LayerCycles, Prediction, Span
 from nigiri.cycles.rings import Ring
 from nigiri.cycles.writes import store_end
@@ -35,7 +35,7 @@ class _Sequencer:
     def __init__(self, program: Sequence[dict[str, int]], config: AcceleratorConfig, memory: MemorySetting,
                  resident: Mapping[int, Box], offset: int):
         self.program, self.config, self.memory, self.offset = program, config, memory, offset
-        self.reads = ReadPath(config, memory)
+        self.reads = read_path(config, memory)
         self.fetch = Fetch(program, config, resident, self.reads)
         self.layers: list[LayerCycles] = []
         self.time = 0.0

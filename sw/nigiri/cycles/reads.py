@@ -3,11 +3,15 @@ from __future__ import annotations
 
 from math import ceil
 
+from nigiri.cycles.bus import Burst, SharedBus
 from nigiri.cycles.timing import LANE_QUEUE, OUTSTANDING, READY
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.memory import MemorySetting
 
-__all__ = ["ReadPath"]
+__all__ = ["ReadPath", "read_path"]
+
+CROWDED = 1.1
+"""Words a cycle of all ports together from which on the turns that they take on the bus are worth following."""
 
 
 class ReadPath:
@@ -16,7 +20,10 @@ class ReadPath:
     Attributes
     ----------
     ready: first cycle in which the next request can be taken.
+    turns: what is appended to `pieces` may still change, until its cycle is past.
     """
+
+    turns = False
 
     def __init__(self, config: AcceleratorConfig, memory: MemorySetting):
         self.ports, self.most = config.ports, config.burst_words
@@ -69,3 +76,48 @@ class ReadPath:
         self.turn = p
         self.ready = deal
         return taken
+
+
+class CrowdedReadPath(ReadPath):
+    """The same where the ports take turns on the bus; every word of a burst follows the others."""
+
+    turns = True
+
+    def __init__(self, config: AcceleratorConfig, memory: MemorySetting):
+        super().__init__(config, memory)
+        self.bus = SharedBus(self.ports, 1 / (self.beats * self.beat), 1 / self.shared)
+        first = [Burst(0.0, 0.0) for _ in range(OUTSTANDING)]
+        self.sent = [list(first) for _ in range(self.ports)]
+        self.open: list[tuple[Burst, list[tuple[int, float]], int, int]] = []
+
+    def ask(self, at: float, offset: int, count: int, index: int, step: int, pieces: list[tuple[int, float]]) -> float:
+        taken = deal = max(at, self.ready)
+        self.bus.advance(taken + self.latency)
+        while count:
+            p, n = self.turn, min(count, self.most - offset % self.most)
+            sent, takes = self.sent[p], self.takes[p]
+            deal = max(deal, takes[-LANE_QUEUE]) + 1
+            take = max(deal + 1, self.accepted[p], sent[-OUTSTANDING].end + 1)
+            self.accepted[p] = accepted = max(take + 1, sent[-self.outstanding].end + 1)
+            burst = Burst(accepted + self.latency, float(n))
+            self.bus.queues[p].append(burst)
+            sent.append(burst)
+            takes.append(take)
+            index += step * n
+            self.open.append((burst, pieces, len(pieces), index - step))
+            pieces.append((index - step, 0.0))
+            offset, count = offset + n, count - n
+            self.turn = p + 1 if p + 1 < self.ports else 0
+        self.ready = deal
+        self.bus.guess()
+        for burst, where, place, last in self.open:
+            where[place] = last, ceil(burst.end - self.beat - 1) + READY
+        self.open = [x for x in self.open if x[0].left]
+        return taken
+
+
+def read_path(config: AcceleratorConfig, memory: MemorySetting) -> ReadPath:
+    """The read path of a configuration: the detailed one where the ports crowd the bus."""
+    path = ReadPath(config, memory)
+    crowd = path.ports / (path.beats * path.beat) * path.shared
+    return CrowdedReadPath(config, memory) if crowd >= CROWDED else path

@@ -164,6 +164,7 @@ def pages() -> dict[str, str]:
         "taps.md": tap_picture(),
         "results.md": results_page(),
         "operators.md": operator_tables(),
+        "subnetact.md": tables().get("subnetact", NOT_MEASURED),
         "resnet8.md": resnet8_page(),
         **{f"result_{name}.md": tables().get(name, NOT_MEASURED)
            for name in ("predictors", "pareto", "hypervolume", "pareto_rtl")},

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["FOLDER", "bench_table", "demo_table", "hypervolume_table", "model_table", "network_table", "pareto_table",
+__all__ = ["FOLDER", "act_table", "bench_table", "demo_table", "hypervolume_table", "model_table", "network_table", "pareto_table",
            "predictor_table", "published_table", "reproduced_rows", "resnet8_table", "sgs_table", "speed_table",
            "stall_table", "subnet_table", "table", "tables"]
 
@@ -188,6 +188,19 @@ def hypervolume_table(search: dict) -> str:
         [title, f"{count[title]:,}", f"{value:.3f}"] for title, value in search["hypervolume"].items()])
 
 
+def act_table(runs: Iterable[dict]) -> str:
+    """SubNetAct against extracted models (`python -m nigiri.supernet.act.measure --json`)."""
+    def mib(n: float) -> str:
+        return f"{n / 2**20:.1f} MiB"
+
+    return table(["statistics", "SubNets", "shared weights", "all statistics", "extracted SubNets", "times as much",
+                  "actuation (median, p99)", "loading a state"], [
+        [r["statistics_dtype"], r["subnets"], mib(r["shared_bytes"]), mib(r["statistics_bytes"]),
+         f"{r['extracted']}: {mib(sum(r['extracted_bytes']))}", f"{r['memory_ratio']:.2f}",
+         f"{r['actuation_us']['median']:.1f} us, {r['actuation_us']['p99']:.1f} us",
+         f"{r['load_state_us']['median'] / 1e3:.0f} ms"] for r in runs])
+
+
 def tables(folder: Path = FOLDER) -> dict[str, str]:
     """All tables by name; a name is missing when its files are."""
     out = {}
@@ -220,6 +233,9 @@ def tables(folder: Path = FOLDER) -> dict[str, str]:
     measured = [json.loads(p.read_text()) for p in sorted(folder.glob("pareto_rtl_*.json"))]
     if measured:
         out["pareto_rtl"] = network_table(measured)
+    acts = [json.loads(p.read_text()) for p in sorted(folder.glob("subnetact*.json"))]
+    if acts:
+        out["subnetact"] = act_table(acts)
     if (folder / "speed.json").exists():
         out["speed"] = speed_table(json.loads((folder / "speed.json").read_text()))
     return out

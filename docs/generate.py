@@ -164,6 +164,7 @@ def pages() -> dict[str, str]:
         "taps.md": tap_picture(),
         "results.md": results_page(),
         "operators.md": operator_tables(),
+        "quantisation.md": tables().get("quantisation", NOT_MEASURED),
         "subnetact.md": tables().get("subnetact", NOT_MEASURED),
         "resnet8.md": resnet8_page(),
         **{f"result_{name}.md": tables().get(name, NOT_MEASURED)

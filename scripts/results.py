@@ -5,9 +5,9 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["FOLDER", "act_table", "bench_table", "demo_table", "hypervolume_table", "model_table", "network_table", "pareto_table",
-           "predictor_table", "published_table", "reproduced_rows", "resnet8_table", "sgs_table", "speed_table",
-           "stall_table", "subnet_table", "table", "tables"]
+__all__ = ["FOLDER", "act_table", "bench_table", "demo_table", "hypervolume_table", "model_table", "network_table",
+           "pareto_table", "predictor_table", "published_table", "quantisation_table", "reproduced_rows", "resnet8_table", "sgs_table",
+           "speed_table", "stall_table", "subnet_table", "table", "tables"]
 
 FOLDER = Path(__file__).parents[1] / "docs" / "results"
 
@@ -188,6 +188,16 @@ def hypervolume_table(search: dict) -> str:
         [title, f"{count[title]:,}", f"{value:.3f}"] for title, value in search["hypervolume"].items()])
 
 
+def quantisation_table(report: dict) -> str:
+    """Errors of layers, and accuracy by calibration (`python -m nigiri.quant.report --json`)."""
+    rows = [[f"`{r['layer']}`", *(f"{r[kind]:.1f}" if r[kind] < 200 else "-" for kind in ("weights", "activation", "all"))]
+            for r in report["layers"]]
+    found = [[name, f"{value:.2f} %"] for name, value in report["accuracy"].items()]
+    return (table(["layer", "only its weights rounded", "only its result rounded", "everything up to here rounded"], rows)
+            + f"\nAccuracy on {report['accuracy_images']:,} test images, by the choice of activation ranges:\n\n"
+            + table(["ranges", "accuracy"], found))
+
+
 def act_table(runs: Iterable[dict]) -> str:
     """SubNetAct against extracted models (`python -m nigiri.supernet.act.measure --json`)."""
     def mib(n: float) -> str:
@@ -233,6 +243,8 @@ def tables(folder: Path = FOLDER) -> dict[str, str]:
     measured = [json.loads(p.read_text()) for p in sorted(folder.glob("pareto_rtl_*.json"))]
     if measured:
         out["pareto_rtl"] = network_table(measured)
+    if (folder / "quantisation.json").exists():
+        out["quantisation"] = quantisation_table(json.loads((folder / "quantisation.json").read_text()))
     acts = [json.loads(p.read_text()) for p in sorted(folder.glob("subnetact*.json"))]
     if acts:
         out["subnetact"] = act_table(acts)

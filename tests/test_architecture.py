@@ -66,7 +66,7 @@ def violations(path: Path) -> list[str]:
                 ok = within(me, "nigiri.supernet", "nigiri.quant")
             if root in ("typer", "rich", "matplotlib"):
                 ok = within(me, "nigiri.cli", "nigiri.demo", "nigiri.profile", "nigiri.reproduce")
-            if root == "typer":        # scripts of the extra `train`, which brings it
+            if root in ("typer", "matplotlib"):        # scripts of the extra `train`, which brings them
                 ok = ok or within(me, "nigiri.supernet", "nigiri.quant")
         if not ok or root in ("pickle", "cPickle", "dill", "shelve", "marshal"):
             out.append(f"{path.relative_to(ROOT)}:{line}: {me} imports {module}")

@@ -59,11 +59,11 @@ def used_bytes(layers: tuple[SuperLayer, ...], subnet: SubNet) -> int:
 
 
 def integer_network(net: SuperNet, configs: dict[str, SubNetConfig], calibration: Tensor, seed: int = 0,
-                    range_images: int = 512) -> Network:
+                    range_images: int = 512, method: str = "mse") -> Network:
     """The quantised SuperNet with the SubNets in `configs`; accuracies are 0 until measured.
 
     calibration: images uint8 [N, 3, H, W] for batch-norm statistics; the first `range_images` of them set the
-    activation scales.
+    activation scales by `method` (:data:`nigiri.quant.ranges.METHODS`).
     """
     shared: SharedWeights = share(net)
     twin = dequantised(net, shared)
@@ -71,7 +71,7 @@ def integer_network(net: SuperNet, configs: dict[str, SubNetConfig], calibration
     subnets = []
     for name, config in configs.items():
         stats = running_statistics(twin, config, calibration)
-        scales = measure(twin, config, stats, calibration[:range_images], seed) | {"input": scale_in}
+        scales = measure(twin, config, stats, calibration[:range_images], seed, method=method) | {"input": scale_in}
         subnet = SubNet(info=SubNetInfo(name=name, macs=net.space.cost(config)[0], weight_bytes=0, accuracy_int8=0.0,
                                         accuracy_float=0.0, config=asdict(config)),
                         layers=integer_layers(net, config, shared, stats, scales))
@@ -124,6 +124,8 @@ def main(checkpoint: Annotated[Path, typer.Option(help="weights (.npz), or check
          candidates: Annotated[int, typer.Option(help="random SubNets to choose from")] = 40,
          test_images: Annotated[int, typer.Option(help="test images that accuracy is measured on")] = 10_000,
          shipped: Annotated[int, typer.Option(help="test images to ship")] = 512,
+         method: Annotated[str, typer.Option("--calibration", help="activation ranges: minmax, percentile or "
+                                                                   "mse")] = "mse",
          threads: Annotated[int, typer.Option(help="processor threads")] = 2, seed: int = 1) -> None:
     """Write a bundle and its test images; accuracy is of all `test_images`, SubNets are chosen on training images."""
     began = time.time()
@@ -139,14 +141,15 @@ def main(checkpoint: Annotated[Path, typer.Option(help="weights (.npz), or check
     names = ["min", *(f"s{n}" for n in range(1, subnets - 1)), "max"]
     configs = dict(zip(names, chosen, strict=True))
     print(f"{len(measured)} candidates measured after {time.time() - began:.0f} s", flush=True)
-    network = integer_network(net, configs, calibration, seed)
+    network = integer_network(net, configs, calibration, seed, method=method)
     pixels, labels = (t.numpy() for t in _split(data, cache, "test"))
     pixels = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
     test = np.sort(spread(torch.from_numpy(labels), test_images, seed).numpy())
     network = undominated(measure_network(net, network, configs, calibration, pixels[test], labels[test], threads))
     print(f"kept {', '.join(f'{s.info.name} {s.info.accuracy_int8:.2f} %' for s in network.subnets)}", flush=True)
     facts = {"data": "CIFAR-10", "test_images": len(test), "seed": seed, "calibration_images": len(calibration),
-             "selection_images": len(held), "candidates": len(measured), "shipped_images_seed": seed}
+             "selection_images": len(held), "candidates": len(measured), "calibration": method,
+             "shipped_images_seed": seed}
     bundle.save(out, network, get_config(config), facts)
     kept = spread(torch.from_numpy(labels), shipped, seed).numpy()
     print(f"shipped test images: seed {seed}, per class {np.bincount(labels[kept], minlength=10).tolist()}")

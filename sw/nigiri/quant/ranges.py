@@ -1,6 +1,7 @@
 """Activation scales of one SubNet: the float network runs on calibration images, every tensor gets step and zero point.
 
-The range is the one that makes the mean squared error of rounding and clipping smallest, over a grid of clipped ranges.
+Three ways to choose a range: `minmax` takes all values; `percentile` leaves out some at each end; `mse` makes the mean
+squared error of rounding and clipping smallest, over a grid of clipped ranges (what is shipped).
 """
 from __future__ import annotations
 
@@ -11,15 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nigiri.quant.errors import QuantisationError
 from nigiri.supernet.calibrate import Stats
 from nigiri.supernet.data import MEAN, STD, normalise
 from nigiri.supernet.model import SuperNet
 from nigiri.supernet.space import SubNetConfig
 
-__all__ = ["Scale", "input_table", "measure", "one_sided", "two_sided"]
+__all__ = ["METHODS", "Scale", "choose", "input_table", "measure", "one_sided", "two_sided"]
 
 SHRINK = np.linspace(1.0, 0.4, 25)
 """Shares of the observed range that are tried."""
+TAIL = 0.0005
+"""Share of values that `percentile` leaves out at each end."""
+METHODS = ("minmax", "percentile", "mse")
 SAMPLES = 200_000
 """Values of a tensor that are looked at."""
 
@@ -51,10 +56,21 @@ def two_sided(low: float, high: float) -> Scale:
     return Scale(step, int(np.clip(np.rint(-128 - low / step), -128, 127)))
 
 
-def choose(values: np.ndarray, relu: bool) -> Scale:
-    """The scale with the least mean squared error on `values`."""
-    high, low = float(values.max()), float(values.min())
-    options = [one_sided(high * a) if relu else two_sided(low * a, high * a) for a in SHRINK]
+def choose(values: np.ndarray, relu: bool, method: str = "mse") -> Scale:
+    """The scale for `values` by one of :data:`METHODS`; `relu`: they are not negative.
+
+    Raises
+    ------
+    QuantisationError: there is no such method.
+    """
+    if method not in METHODS:
+        raise QuantisationError(f"unknown calibration {method!r}: choose one of {', '.join(METHODS)}")
+    if method == "percentile":
+        low, high = (float(v) for v in np.quantile(values, (TAIL, 1 - TAIL)))
+    else:
+        low, high = float(values.min()), float(values.max())
+    options = [one_sided(high * a) if relu else two_sided(low * a, high * a)
+               for a in (SHRINK if method == "mse" else (1.0,))]
     return min(options, key=lambda s: s.error(values))
 
 
@@ -94,8 +110,9 @@ def _trace(net: SuperNet, config: SubNetConfig, stats: Stats, x: Tensor) -> Iter
 
 @torch.no_grad()
 def measure(net: SuperNet, config: SubNetConfig, stats: Stats, images: Tensor, seed: int = 0,
-            batch: int = 128) -> dict[str, Scale]:
-    """Scale of every tensor of a SubNet, from `images` uint8 [N, 3, H, W]; `seed` picks the values looked at."""
+            batch: int = 128, method: str = "mse") -> dict[str, Scale]:
+    """Scale of every tensor of a SubNet, from `images` uint8 [N, 3, H, W]; `seed` picks the values looked at, `method`
+    is one of :data:`METHODS`."""
     rng = np.random.default_rng(seed)
     seen: dict[str, list[np.ndarray]] = {}
     chunks = images.split(batch)
@@ -105,4 +122,4 @@ def measure(net: SuperNet, config: SubNetConfig, stats: Stats, images: Tensor, s
             share = SAMPLES // len(chunks)
             seen.setdefault(name, []).append(flat if len(flat) <= share else rng.choice(flat, share))
     relu = {name for name, module, _, _ in net.layers(config) if module.relu} | {"head.pool"}
-    return {name: choose(np.concatenate(parts), name in relu) for name, parts in seen.items()}
+    return {name: choose(np.concatenate(parts), name in relu, method) for name, parts in seen.items()}

@@ -54,7 +54,7 @@ class Elastic(Generic[C]):
         for field, axis in sorted(self.axes.items(), key=lambda item: item[1].block):
             used = self._used(config) if axis.block else [True] * len(axis.allowed)
             for n, (value, allowed) in enumerate(zip(getattr(config, field), axis.allowed, strict=True)):
-                if isinstance(value, bool) or value not in allowed and (value != 0 or used[n]):
+                if isinstance(value, bool) or (value not in allowed and (value != 0 or used[n])):
                     raise BadChoice(f"{field}[{n}] of {self.name} is {value!r}: "
                                     f"allowed are {', '.join(map(str, allowed))}")
         return config

@@ -22,10 +22,7 @@ class DepthwiseNorm(nn.Module):
         super().__init__()
         self.conv = Depthwise(channels, KERNELS, stride) if elastic else FixedDepthwise(channels, stride)
         self.bn, self.act = nested("bn", Norm(channels, eps=eps), elastic), act
-        if excite:
-            self.se = Excite(channels)
-        else:
-            self.se = None
+        self.se = Excite(channels) if excite else None
 
     def forward(self, x: Tensor, run: Run, side: int, transform: bool) -> Tensor:
         x = self.act(inner(self.bn).cut(self.conv(x, run, side, transform), run))

@@ -100,5 +100,5 @@ class ElasticNet(nn.Module):
                 if module.bias is not None:
                     module.bias.zero_()
             elif isinstance(module, Depthwise):
-                for key, matrix in module.named_parameters(recurse=False):
+                for _, matrix in module.named_parameters(recurse=False):
                     matrix.copy_(torch.eye(len(matrix)))

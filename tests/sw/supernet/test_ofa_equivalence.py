@@ -12,18 +12,11 @@ import ofa_package  # noqa: E402
 from nigiri.supernet.ofa import ofa_net, to_ofa  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.usefixtures("one_thread")
 needs_ofa = pytest.mark.skipif(not ofa_package.available(),
                                reason="needs pip install --no-deps ofa==0.1.0.post202307202001")
 RESULT = ROOT / "docs" / "results" / "ofa_equivalence.json"
 MOBILE = ofa_equivalence.NETWORKS[1]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @needs_ofa

@@ -1,4 +1,4 @@
-"""SubNet configurations of the Once-for-All families (Cai et al., ICLR 2020).  No torch.
+"""SubNet configurations of the Once-for-All families (Cai et al., ICLR 2020).
 
 The official spelling (`d`, `e`, `w`, `ks` of `set_active_subnet`) is read and written by `from_ofa` and `to_ofa`.
 """

@@ -60,11 +60,12 @@ class ElasticNet(nn.Module):
         The mean of the batches' variances, as in the official `set_running_statistics`.
         """
         seen: dict[str, list[tuple[Tensor, Tensor, int]]] = {}
+        device = next(self.parameters()).device
         training = self.training
         self.eval()
         try:
             for part in images.split(batch):
-                self._pass(part, config, Run(collect=seen))
+                self._pass(part.to(device), config, Run(collect=seen))
         finally:
             self.train(training)
         total = len(images)

@@ -17,7 +17,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "sw" / "supernet"))
 sys.path.insert(0, str(Path(__file__).parent))
 import ofa_package
-from results import table
+from results import equivalence_table, size_table
 
 from nigiri.supernet.ofa import ElasticNet, from_choice, ofa_net, to_ofa
 from nigiri.zoo.resnet import ResNet50
@@ -93,11 +93,7 @@ def measured(seed: int) -> dict:
 
 def report(result: dict) -> str:
     """Both tables as Markdown."""
-    rows = [[f"`{name}`", r["tensors"], len(r["differences"]), f"{r['worst']:.1e}", f"{r['largest_logit']:.1f}"]
-            for name, r in result["networks"].items()]
-    sizes = [[name, f"{r['measured']:.3f}", f"{r['published']:.2f}"] for name, r in result["sizes_mib"].items()]
-    return (table(["SuperNet", "tensors", "random SubNets", "worst difference of a logit", "largest logit"], rows)
-            + "\n\n" + table(["SubNet", "MiB", "published MiB"], sizes))
+    return f"{equivalence_table(result)}\n{size_table(result)}"
 
 
 def main() -> int:

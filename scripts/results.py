@@ -5,8 +5,9 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["FOLDER", "bench_table", "demo_table", "model_table", "network_table", "published_table",
-           "reproduced_rows", "sgs_table", "speed_table", "stall_table", "subnet_table", "table", "tables"]
+__all__ = ["FOLDER", "bench_table", "demo_table", "equivalence_table", "model_table", "network_table",
+           "published_table", "reproduced_rows", "sgs_table", "size_table", "speed_table", "stall_table",
+           "subnet_table", "table", "tables"]
 
 FOLDER = Path(__file__).parents[1] / "docs" / "results"
 
@@ -142,6 +143,19 @@ def model_table(rows: Iterable[dict]) -> str:
     return table(["configuration", "memory", "cache", "random layers", "mean error", "worst", "all together"], [
         [f"`{r['config']}`", f"`{r['memory']}`", r["cache"], r["layers"], f"{100 * r['mean_abs_error']:.2f} %",
          f"{100 * r['worst_abs_error']:.1f} %", f"{100 * r['total_error']:+.2f} %"] for r in rows])
+
+
+def equivalence_table(result: dict) -> str:
+    """The SuperNets against the package `ofa` (`scripts/ofa_equivalence.py --json`)."""
+    return table(["SuperNet", "tensors", "random SubNets", "worst difference of a logit", "largest logit"], [
+        [f"`{name}`", r["tensors"], len(r["differences"]), f"{r['worst']:.1e}", f"{r['largest_logit']:.1f}"]
+        for name, r in result["networks"].items()])
+
+
+def size_table(result: dict) -> str:
+    """Sizes of the SubNets A..F from the same file."""
+    return table(["SubNet", "MiB", "published MiB"], [
+        [f"`{name}`", f"{r['measured']:.3f}", f"{r['published']:.2f}"] for name, r in result["sizes_mib"].items()])
 
 
 def tables(folder: Path = FOLDER) -> dict[str, str]:

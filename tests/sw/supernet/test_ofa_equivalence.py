@@ -81,4 +81,4 @@ def test_the_stored_result_holds_what_it_must_show():
     for row in result["sizes_mib"].values():
         assert row["measured"] == pytest.approx(row["published"], rel=1e-3)
     assert {n: r["measured"] for n, r in result["sizes_mib"].items()} == pytest.approx(ofa_equivalence.sizes())
-    assert "| F | 27.469 | 27.47 |" in ofa_equivalence.report(result)
+    assert "| `F` | 27.469 | 27.47 |" in ofa_equivalence.report(result)

@@ -19,10 +19,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import ofa_package
 from results import equivalence_table, size_table
 
-from nigiri.supernet.ofa import ElasticNet, from_choice, ofa_net, to_ofa
+from nigiri.supernet.ofa import ElasticNet, from_choice, names, ofa_net, to_ofa
 from nigiri.zoo.resnet import ResNet50
 
-NETWORKS = ("ofa_resnet50", "ofa_mbv3_d234_e346_k357_w1.0", "ofa_proxyless_d234_e346_k357_w1.3")
+NETWORKS = names()
 SUBNETS, SIDE, LIMIT = 20, 64, 1e-4
 SUSHI_MIB = {"A": 7.58, "B": 12.21, "C": 17.78, "D": 25.62, "E": 23.66, "F": 27.47}
 """Weight bytes of the convolutions at int8, in MiB (Sushi, MLSys 2023, and the layers measured for it)."""

@@ -143,7 +143,7 @@ def test_files_that_are_no_checkpoints(tmp_path, file):
         f"mobile.pth has {size} bytes, more than the 1000 that are read: is this a checkpoint of {MOBILE}?")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     assert message(net, file, sha256="ab") == (
-        f"mobile.pth has the SHA-256 {digest}, not ab: delete it and download it again, or correct the digest")
+        f"{file} has the SHA-256 {digest}, not ab: get the file again, or correct the digest")
 
 
 def test_code_in_a_file_does_not_run(tmp_path):
@@ -197,6 +197,14 @@ def test_a_url_is_downloaded_once(server, file, source, tmp_path):
     assert asked == ["/mobile.pth"] and len(list(tmp_path.iterdir())) == 1
 
 
+def test_without_a_source_the_release_is_downloaded(server, file, source, tmp_path, monkeypatch):
+    (address, asked), digest = server, hashlib.sha256(file.read_bytes()).hexdigest()
+    monkeypatch.setitem(URLS, MOBILE, f"{address}/mobile.pth?download=true")
+    net = ofa_net(MOBILE, 8)
+    load_checkpoint(net, sha256=digest, folder=tmp_path)
+    assert same(source, net) and asked == ["/mobile.pth?download=true"]
+
+
 def test_urls_that_are_refused(server, file, tmp_path):
     (address, _), net = server, ofa_net(MOBILE)
     for url in (f"{address}/mobile.pth", "ftp://x.org/y", f"file://{file}"):
@@ -210,7 +218,8 @@ def test_urls_that_are_refused(server, file, tmp_path):
         "download it by other means and give the file")
     assert message(net, f"{address}/short", sha256=digest, folder=tmp_path) == (
         f"{address}/short broke off after 5 bytes: try again")
-    assert "has the SHA-256" in message(net, f"{address}/mobile.pth", sha256="ab", folder=tmp_path)
+    assert message(net, f"{address}/mobile.pth", sha256="ab", folder=tmp_path) == (
+        f"{address}/mobile.pth delivers a file with the SHA-256 {digest}, not ab: check the address and the digest")
     assert list(tmp_path.iterdir()) == []       # nothing broken is kept
 
 

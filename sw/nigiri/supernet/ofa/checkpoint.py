@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nigiri.supernet.ofa.download import MAX_BYTES, check_sha256, fetched, is_url
+from nigiri.supernet.ofa.download import MAX_BYTES, fetched, is_url, sha256_of
 from nigiri.supernet.ofa.errors import BadCheckpoint
 from nigiri.supernet.ofa.net import ElasticNet
 
@@ -56,7 +56,9 @@ def load_checkpoint(net: ElasticNet, source: str | Path | None = None, *, sha256
     if size > max_bytes:
         raise BadCheckpoint(f"{path.name} has {size} bytes, more than the {max_bytes} that are read: is this a "
                             f"checkpoint of {net.name}?")
-    check_sha256(path, sha256)
+    if sha256 and (got := sha256_of(path)) != sha256.lower():
+        raise BadCheckpoint(f"{path} has the SHA-256 {got}, not {sha256.lower()}: get the file again, or correct the "
+                            "digest")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:      # whatever torch's readers raise on foreign bytes

@@ -8,9 +8,9 @@ import urllib.request
 from http.client import HTTPException
 from pathlib import Path
 
-from nigiri.supernet.ofa.errors import BadCheckpoint, DownloadFailed
+from nigiri.supernet.ofa.errors import DownloadFailed
 
-__all__ = ["MAX_BYTES", "check_sha256", "checkpoint_folder", "fetched", "is_url"]
+__all__ = ["MAX_BYTES", "checkpoint_folder", "fetched", "is_url", "sha256_of"]
 
 MAX_BYTES = 512 * 2 ** 20
 """More than twice the largest released checkpoint (193 MB)."""
@@ -30,24 +30,20 @@ def checkpoint_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nigiri" / "checkpoints"
 
 
-def check_sha256(path: Path, sha256: str) -> None:
-    """BadCheckpoint when `sha256`, a hex digest, is given and the file has another."""
-    if not sha256:
-        return
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
-    if digest.hexdigest() != sha256.lower():
-        raise BadCheckpoint(f"{path.name} has the SHA-256 {digest.hexdigest()}, not {sha256.lower()}: "
-                            "delete it and download it again, or correct the digest")
+    return digest.hexdigest()
 
 
 def fetched(url: str, sha256: str = "", folder: Path | None = None, max_bytes: int = MAX_BYTES) -> Path:
     """The file behind `url`, downloaded unless the folder has it from an earlier call.
 
-    Plain http is taken only with a digest.  DownloadFailed: other schemes, no answer, or too many bytes.
-    BadCheckpoint: the digest differs; the file is not kept.
+    Plain http is taken only with a digest.  DownloadFailed: other schemes, no answer, too many bytes, or
+    another digest; then nothing is kept.
     """
     _check_scheme(url, sha256)
     folder = folder or checkpoint_folder()
@@ -70,7 +66,9 @@ def fetched(url: str, sha256: str = "", folder: Path | None = None, max_bytes: i
                 file.write(chunk)
             if size < int(answer.headers.get("Content-Length") or 0):
                 raise DownloadFailed(f"{url} broke off after {size} bytes: try again")
-        check_sha256(Path(part), sha256)
+        if sha256 and (got := sha256_of(Path(part))) != sha256.lower():
+            raise DownloadFailed(f"{url} delivers a file with the SHA-256 {got}, not {sha256.lower()}: check the "
+                                 "address and the digest")
         os.replace(part, path)
     except (HTTPException, OSError) as error:
         raise DownloadFailed(f"{url} cannot be downloaded ({error}): check the address and the network, or download "

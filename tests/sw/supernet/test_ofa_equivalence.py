@@ -82,3 +82,11 @@ def test_the_stored_result_holds_what_it_must_show():
         assert row["measured"] == pytest.approx(row["published"], rel=1e-3)
     assert {n: r["measured"] for n, r in result["sizes_mib"].items()} == pytest.approx(ofa_equivalence.sizes())
     assert "| `F` | 27.469 | 27.47 |" in ofa_equivalence.report(result)
+
+
+def test_the_script_says_what_is_missing(monkeypatch, capsys):
+    monkeypatch.setattr(ofa_package, "available", lambda: False)
+    monkeypatch.setattr("sys.argv", ["ofa_equivalence.py"])
+    assert ofa_equivalence.main() == 2
+    assert capsys.readouterr().err == (
+        "the package ofa is not installed: run pip install --no-deps ofa==0.1.0.post202307202001\n")

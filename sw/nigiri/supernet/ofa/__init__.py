@@ -6,7 +6,8 @@ from nigiri.supernet.ofa.config import MobileConfig, ResNetConfig, from_choice, 
 from nigiri.supernet.ofa.errors import BadCheckpoint, BadImages, BadStatistics, DownloadFailed, UnknownSuperNet
 from nigiri.supernet.ofa.layers import Stats
 from nigiri.supernet.ofa.net import ElasticNet
+from nigiri.supernet.ofa.reorder import sort_channels
 
 __all__ = ["URLS", "BadCheckpoint", "BadChoice", "BadImages", "BadStatistics", "DownloadFailed", "ElasticNet",
            "MobileConfig", "ResNetConfig", "Stats", "UnknownSuperNet", "from_choice", "from_ofa", "load_checkpoint",
-           "load_tensors", "names", "ofa_net", "to_ofa"]
+           "load_tensors", "names", "ofa_net", "sort_channels", "to_ofa"]

@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+from results import FOLDER as RESULTS
+from results import equivalence_table, size_table, tables
 from results import table as markdown
-from results import tables
 
 from nigiri.importer.operators import ONNX, TFLITE
 from nigiri.resources import resources
@@ -149,6 +151,13 @@ def results_page() -> str:
     return "\n".join(out)
 
 
+def ofa_page() -> str:
+    stored = json.loads((RESULTS / "ofa_equivalence.json").read_text())
+    return (f"{equivalence_table(stored)}\n"
+            "The six SubNets by which weight caching has been evaluated before: bytes at int8 "
+            f"of their convolutions, the classifier not counted.\n\n{size_table(stored)}")
+
+
 def pages() -> dict[str, str]:
     """Content of every generated file by name."""
     return {
@@ -169,6 +178,7 @@ def pages() -> dict[str, str]:
         "resnet8.md": resnet8_page(),
         **{f"result_{name}.md": tables().get(name, NOT_MEASURED)
            for name in ("predictors", "pareto", "hypervolume", "pareto_rtl")},
+        "ofa.md": ofa_page(),
     }
 
 

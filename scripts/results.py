@@ -5,9 +5,10 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["FOLDER", "act_table", "bench_table", "demo_table", "hypervolume_table", "model_table", "network_table",
-           "pareto_table", "predictor_table", "published_table", "quantisation_table", "reproduced_rows", "resnet8_table", "sgs_table",
-           "speed_table", "stall_table", "subnet_table", "table", "tables"]
+__all__ = ["FOLDER", "act_table", "bench_table", "demo_table", "equivalence_table", "hypervolume_table", "model_table",
+           "network_table", "pareto_table", "predictor_table", "published_table", "quantisation_table",
+           "reproduced_rows", "resnet8_table", "sgs_table", "size_table", "speed_table", "stall_table", "subnet_table",
+           "table", "tables"]
 
 FOLDER = Path(__file__).parents[1] / "docs" / "results"
 
@@ -190,10 +191,12 @@ def hypervolume_table(search: dict) -> str:
 
 def quantisation_table(report: dict) -> str:
     """Errors of layers, and accuracy by calibration (`python -m nigiri.quant.report --json`)."""
-    rows = [[f"`{r['layer']}`", *(f"{r[kind]:.1f}" if r[kind] < 200 else "-" for kind in ("weights", "activation", "all"))]
+    kinds = {"weights": "only its weights rounded", "activation": "only its result rounded",
+             "all": "everything up to here rounded"}
+    rows = [[f"`{r['layer']}`", *(f"{r[kind]:.1f}" if r[kind] < 200 else "-" for kind in kinds)]
             for r in report["layers"]]
     found = [[name, f"{value:.2f} %"] for name, value in report["accuracy"].items()]
-    return (table(["layer", "only its weights rounded", "only its result rounded", "everything up to here rounded"], rows)
+    return (table(["layer", *kinds.values()], rows)
             + f"\nAccuracy on {report['accuracy_images']:,} test images, by the choice of activation ranges:\n\n"
             + table(["ranges", "accuracy"], found))
 
@@ -209,6 +212,17 @@ def act_table(runs: Iterable[dict]) -> str:
          f"{r['extracted']}: {mib(sum(r['extracted_bytes']))}", f"{r['memory_ratio']:.2f}",
          f"{r['actuation_us']['median']:.1f} us, {r['actuation_us']['p99']:.1f} us",
          f"{r['load_state_us']['median'] / 1e3:.0f} ms"] for r in runs])
+def equivalence_table(result: dict) -> str:
+    """The SuperNets against the package `ofa` (`scripts/ofa_equivalence.py --json`)."""
+    return table(["SuperNet", "tensors", "random SubNets", "worst difference of a logit", "largest logit"], [
+        [f"`{name}`", r["tensors"], len(r["differences"]), f"{r['worst']:.1e}", f"{r['largest_logit']:.1f}"]
+        for name, r in result["networks"].items()])
+
+
+def size_table(result: dict) -> str:
+    """Sizes of the SubNets A..F from the same file."""
+    return table(["SubNet", "MiB", "published MiB"], [
+        [f"`{name}`", f"{r['measured']:.3f}", f"{r['published']:.2f}"] for name, r in result["sizes_mib"].items()])
 
 
 def tables(folder: Path = FOLDER) -> dict[str, str]:

@@ -55,8 +55,9 @@ def differences(name: str, seed: int = 0, subnets: int = SUBNETS, side: int = SI
     """For each random SubNet: its configuration, the worst difference of the two packages' logits, and the largest."""
     ours, theirs = random_net(name, seed), ofa_package.network(name)
     got, want = ours.state_dict(), theirs.state_dict()
-    if {k: v.shape for k, v in got.items()} != {k: v.shape for k, v in want.items()}:
-        raise SystemExit(f"{name}: other keys or shapes: {sorted(set(got) ^ set(want))[:5]}")
+    shapes = [{(key, *tensor.shape) for key, tensor in state.items()} for state in (got, want)]
+    if shapes[0] != shapes[1]:
+        raise SystemExit(f"{name}: other keys or shapes: {sorted(shapes[0] ^ shapes[1])[:4]}")
     theirs.load_state_dict(got)
     rng, g, rows = random.Random(seed), torch.Generator().manual_seed(seed), []
     for _ in range(subnets):

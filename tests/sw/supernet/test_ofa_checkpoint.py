@@ -66,6 +66,13 @@ def test_a_file_fills_the_network(source, file):
     assert same(source, net)
 
 
+def test_the_file_format_of_old_torch_versions_without_a_wrapper(source, tmp_path):
+    torch.save(source.state_dict(), tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    net = ofa_net(MOBILE, 8)
+    load_checkpoint(net, tmp_path / "old.pth")
+    assert same(source, net)
+
+
 def test_the_old_spelling_means_the_same(source):
     old = {old_spelling(k): v for k, v in source.state_dict().items() if not k.endswith("num_batches_tracked")}
     assert not set(old) & {k for k in source.state_dict() if k.startswith("blocks.") and ".se." not in k}

@@ -51,7 +51,7 @@ def resnet_space(name: str) -> Elastic[ResNetConfig]:
     def used(config: ResNetConfig) -> list[bool]:
         return [b < BLOCKS[s] + config.depth[1 + s] for s, most in enumerate(MOST) for b in range(most)]
 
-    extra = tuple(range(max(MOST[0] - BLOCKS[0], 0) + 1))
+    extra = tuple(range(MOST[0] - BLOCKS[0] + 1))
     return Elastic(name, ResNetConfig, {
         "depth": Axis(allowed=((0, 2), *(extra,) * 4), per="depths (stem and four stages)"),
         "expand": Axis(allowed=(EXPANDS,) * sum(MOST), per="blocks", block=True),

@@ -92,7 +92,7 @@ class ElasticNet(nn.Module):
 
     @torch.no_grad()
     def initialise(self, seed: int) -> None:
-        """Random weights: He initialisation (fan out; depthwise: fan in), kernel matrices near the identity."""
+        """Random convolutions (He initialisation; fan out, depthwise fan in); kernel matrices are the identity."""
         g = torch.Generator().manual_seed(seed)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

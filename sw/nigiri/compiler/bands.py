@@ -17,8 +17,8 @@ def map_rows(s: SuperLayer, layer: Layer, rows: Rows) -> Rows:
 def reach(s: SuperLayer, layer: Layer, rows: Rows) -> Rows:
     """Rows of the source under output `rows` of a layer."""
     first, end = map_rows(s, layer, rows)
-    r = layer.kernel // 2
-    return max(0, first * s.step - r), min(layer.height, (end - 1) * s.step + r + 1)
+    r, odd = layer.kernel // 2, layer.plane // 2
+    return max(0, first * s.step - r), min(layer.height, (end - 1) * s.step + odd + r + 1)
 
 
 def union(a: Rows | None, b: Rows) -> Rows:

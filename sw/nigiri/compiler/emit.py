@@ -85,6 +85,10 @@ class _Emitter:
              "param_offset": self.areas.constants + self.constants.params[key], "zp_in": layer.zp_in,
              "zp_out": layer.zp_out, "act_min": layer.act_min, "act_max": layer.act_max}
         flags = Flag.DEPTHWISE * s.depthwise | Flag.MAXIMUM * s.maximum | Flag.STRIDE2 * (s.step == 2)
+        if layer.plane:                           # a phase plane is a tensor of half the size, read with stride 1
+            flags &= ~Flag.STRIDE2
+            d |= {"in_w": layer.width // 2, "in_h": layer.height // 2, "in_phase": 0,
+                  "in_base": d["in_base"] + layer.plane * source.phase}
         if layer.table is not None:
             flags |= Flag.TABLE
             d["table_offset"] = self.areas.constants + self.constants.tables[key]

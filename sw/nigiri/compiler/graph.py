@@ -122,8 +122,9 @@ class Layer:
     """One layer of a SubNet.
 
     weights: SuperNet layer id.  cin, cout, kernel: the part of it that is used (prefixes; centre crop).
-    height, width: of the input.  bias int32, mult uint16, shift uint8: arrays of `cout`.  table: int8 [256], indexed by
-    the code as a byte, or None.
+    height, width: of the input.  plane: a layer of kernel 1 and stride 2 may read the odd rows (2), columns (1) or both
+    (3) of an even image, instead of the even ones: a phase plane of the source.  bias int32, mult uint16, shift uint8:
+    arrays of `cout`.  table: int8 [256], indexed by the code as a byte, or None.
     """
 
     name: str
@@ -145,6 +146,7 @@ class Layer:
     residual: Residual | None = None
     scale: Scale | None = None
     pool: Pool | None = None
+    plane: int = 0
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -283,6 +285,9 @@ class Network:
                 yield f"layer {layer.name}: an average pool takes no residual, scale or global pool"
             if s.stride not in (1, 2) or layer.kernel not in ((3, 5, 7) if s.maximum else (1, 3, 5, 7)):
                 yield f"layer {layer.name}: kernel {layer.kernel} with stride {s.stride} is not supported"
+            if layer.plane and not (layer.plane in (1, 2, 3) and layer.kernel == 1 and s.stride == 2
+                                    and not s.own_block and not (layer.height % 2 or layer.width % 2)):
+                yield f"layer {layer.name}: only dense layers of kernel 1 and stride 2 over even images read one plane"
             if s.own_block and layer.cin != layer.cout:
                 yield (f"layer {layer.name}: a depthwise or maximum layer must have as many outputs as inputs, "
                        f"not {layer.cin} -> {layer.cout}")

@@ -70,6 +70,7 @@ class Interpreter:
         product = np.empty_like(acc)
         for t in range(k * k):
             y0, x0 = divmod(t, k)
+            y0, x0 = y0 + layer.plane // 2, x0 + layer.plane % 2
             part = padded[:, y0:y0 + (height - 1) * s.stride + 1:s.stride, x0:x0 + (width - 1) * s.stride + 1:s.stride]
             if s.maximum:
                 np.maximum(acc, part, out=acc)

@@ -144,7 +144,11 @@ class _Lowering:
 
     def _conv(self, node: ir.Conv) -> None:
         x, y = self.graph.tensors[node.inputs[0]], self.graph.tensors[node.output]
-        w = embed(node.weights, *self._windows(node, (node.weights.shape[2], node.weights.shape[3])), self.turned)
+        windows = self._windows(node, (node.weights.shape[2], node.weights.shape[3]))
+        single = node.weights.shape[2:] == (1, 1) and not node.depthwise and node is not self.first
+        single = single and not any(n % 2 for n in x.shape[:2])
+        plane = 2 * windows[0].odd + windows[1].odd if single else 0
+        w = node.weights if plane else embed(node.weights, *windows, self.turned)
         cout, cin, k, _ = w.shape
         self.macs += node.weights.size * y.pixels
         shape, stride = x.shape, node.stride
@@ -163,8 +167,8 @@ class _Lowering:
         self._add(Layer(name=name, weights=weights, cin=cout if node.depthwise else cin, cout=cout, kernel=k,
                         height=shape[0], width=shape[1], source=source, zp_in=x.zp, zp_out=y.zp,
                         bias=bias.astype(np.int32), mult=np.array([m for m, _ in pairs], np.uint16),
-                        shift=np.array([s for _, s in pairs], np.uint8), act_min=node.low, act_max=node.high),
-                  node.output)
+                        shift=np.array([s for _, s in pairs], np.uint8), act_min=node.low, act_max=node.high,
+                        plane=plane), node.output)
 
     def _max_pool(self, node: ir.MaxPool) -> None:
         rows, columns = self._windows(node, (node.kernel, node.kernel))

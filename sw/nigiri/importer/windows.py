@@ -33,6 +33,11 @@ class Window:
         return cls(shift - high, shift - low)
 
     @property
+    def odd(self) -> bool:
+        """Whether it is the one pixel behind the centre, which a kernel of 1 reads from another phase plane."""
+        return self.low == self.high == 1
+
+    @property
     def kernel(self) -> int:
         """Smallest odd centred kernel that holds the window."""
         return 2 * max(abs(self.low), abs(self.high)) + 1

@@ -1,8 +1,12 @@
 """Imported TFLite files against the TFLite interpreter, layer by layer and on the golden model."""
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from nigiri import bundle
 from nigiri.compiler import compile_network
+from nigiri.compiler.graph import GraphError
 from nigiri.compiler.interpret import Interpreter
 from nigiri.importer import lower, read_model
 from nigiri.importer.choose import fastest, pixel_table
@@ -67,7 +71,7 @@ def run(raw: bytes, images: np.ndarray) -> dict[int, np.ndarray]:
 
 
 @pytest.mark.parametrize("make", [residual, mobile, pooled])
-@pytest.mark.parametrize("side", [16, 17])
+@pytest.mark.parametrize("side", [16, 40])
 def test_every_layer_is_within_one_code(tmp_path, make, side):
     b = Builder(7, (side, side, 3))
     path = tmp_path / "model.tflite"
@@ -103,6 +107,30 @@ def test_the_device_computes_what_the_interpreter_does(tmp_path, make):
     engine = Engine(GoldenDevice(config), compile_network(made.network, config))
     got = [engine.infer("model", image).logits for image in images]
     assert np.array_equal(got, Interpreter(made.network, "model").logits(images))
+
+
+@pytest.mark.parametrize("side", [16, 40])
+def test_a_plane_of_the_image_is_read_as_it_is(tmp_path, side):
+    """A shortcut of kernel 1 and stride 2 in a turned network reads odd rows and columns, in bands too."""
+    b = Builder(13, (side, side, 3))
+    path = tmp_path / "model.tflite"
+    path.write_bytes(b.bytes(residual(b)))
+    graph, config = read_model(path), get_config("tiny")
+    network = lower(graph, pixel_table(graph)[0], turned=True)
+    assert [(x.kernel, x.plane) for x in network.subnets[0].layers if x.plane] == [(1, 3)]
+    bundle.save(tmp_path / "model.nigiri", network, config)
+    compiled = bundle.load(tmp_path / "model.nigiri").compiled(config)
+    assert any(t.tensor != t.name for t in compiled.dumps["model"]) == (side == 40), "bands were expected"
+    images = np.random.default_rng(5).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
+    engine = Engine(GoldenDevice(config), compiled)
+    wanted = Interpreter(network, "model").logits(images)
+    assert np.array_equal([engine.infer("model", image).logits for image in images], wanted)
+    layers = network.subnets[0].layers
+    n = next(n for n, x in enumerate(layers) if x.plane)
+    for wrong in (replace(layers[n], plane=4), replace(layers[0], plane=1)):
+        parts = tuple(wrong if x.name == wrong.name else x for x in layers)
+        with pytest.raises(GraphError, match="only dense layers of kernel 1 and stride 2 over even images read one"):
+            replace(network, subnets=(replace(network.subnets[0], layers=parts),)).check()
 
 
 def test_pixels(tmp_path):

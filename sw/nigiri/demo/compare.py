@@ -11,7 +11,7 @@ from nigiri.demo.setup import Setup
 from nigiri.runtime.errors import NigiriError
 from nigiri.sched.policy import Policy
 from nigiri.sched.query import Query
-from nigiri.sched.server import Served, stream_served
+from nigiri.sched.serve import Served, stream_served
 from nigiri.sched.table import LatencyTable
 
 __all__ = ["Cancelled", "compare"]

@@ -60,9 +60,9 @@ def stream(table: LatencyTable, images: int, o: Options) -> list[Query]:
     """The queries, with the targets that the options fix."""
     queries = query_stream(table, StreamSettings(queries=o.queries, images=images, seed=o.seed))
     if o.accuracy is not None:
-        queries = [dataclasses.replace(q, accuracy=o.accuracy) for q in queries]
+        queries = [q._replace(accuracy=o.accuracy) for q in queries]
     if o.latency is not None:
-        queries = [dataclasses.replace(q, latency_ms=o.latency) for q in queries]
+        queries = [q._replace(latency_ms=o.latency) for q in queries]
     return queries
 
 

@@ -13,7 +13,7 @@ from matplotlib import pyplot as plt
 
 from nigiri.demo.report import KINDS
 from nigiri.demo.view import TITLES
-from nigiri.sched.server import Served
+from nigiri.sched.serve import Served
 from nigiri.sched.table import LatencyTable
 
 __all__ = ["bars", "timeline"]

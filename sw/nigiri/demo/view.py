@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from nigiri.sched.server import Served
+from nigiri.sched.serve import Served
 from nigiri.sched.table import LatencyTable
 
 __all__ = ["TITLES", "View"]
@@ -88,7 +88,7 @@ class View:
         with self._lock:
             lane = self._lanes[policy]
             lane.done += 1
-            lane.right += s.execution.label == self._labels[s.query.image]
+            lane.right += s.execution.labels[:1] == (self._labels[s.query.image],)
             lane.milliseconds += s.service_ms
             lane.hit += s.execution.pb_bytes
             lane.missed += s.execution.dram_bytes.get("weights", 0)

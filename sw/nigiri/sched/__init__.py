@@ -5,8 +5,10 @@ from nigiri.sched.benefit import Roofline
 from nigiri.sched.candidates import candidates
 from nigiri.sched.errors import SchedulerError, TableError, UnreachableAccuracy, UnreachableLatency
 from nigiri.sched.policy import FixedCache, NoCache, Policy
-from nigiri.sched.query import Decision, Query, State
-from nigiri.sched.server import Execution, Served, Server, TableServer, serve
+from nigiri.sched.query import REFUSED, Decision, Goal, Query, State
+from nigiri.sched.rules import CacheRule, ExpectedSaving, NearestVector
+from nigiri.sched.serve import Served, serve
+from nigiri.sched.server import Execution, Server, TableServer
 from nigiri.sched.stream import StreamSettings, query_stream
 from nigiri.sched.subgraph import Candidate, Layer, SubGraph
 from nigiri.sched.summary import Summary, summarise
@@ -14,7 +16,8 @@ from nigiri.sched.sushi import SushiSched
 from nigiri.sched.table import LatencyTable, SubNet, build_table
 from nigiri.sched.workload import Workload, workload
 
-__all__ = ["Candidate", "Decision", "Execution", "FixedCache", "LatencyTable", "Layer", "NoCache", "Policy", "Query",
-           "Roofline", "SchedulerError", "Served", "Server", "State", "StreamSettings", "SubGraph", "SubNet", "Summary",
-           "SushiSched", "TableError", "TableServer", "UnreachableAccuracy", "UnreachableLatency",
-           "Workload", "build_table", "candidates", "query_stream", "serve", "summarise", "workload"]
+__all__ = ["REFUSED", "CacheRule", "Candidate", "Decision", "Execution", "ExpectedSaving", "FixedCache", "Goal",
+           "LatencyTable", "Layer", "NearestVector", "NoCache", "Policy", "Query", "Roofline", "SchedulerError",
+           "Served", "Server", "State", "StreamSettings", "SubGraph", "SubNet", "Summary", "SushiSched", "TableError",
+           "TableServer", "UnreachableAccuracy", "UnreachableLatency", "Workload", "build_table", "candidates",
+           "query_stream", "serve", "summarise", "workload"]

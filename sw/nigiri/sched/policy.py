@@ -3,22 +3,25 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-import numpy as np
-
 from nigiri.sched.errors import SchedulerError, UnreachableAccuracy, UnreachableLatency
-from nigiri.sched.query import Decision, Query, State
+from nigiri.sched.query import REFUSED, Decision, Goal, Query, State
 from nigiri.sched.table import LatencyTable
 
-__all__ = ["FixedCache", "Goal", "NoCache", "OnMiss", "Policy", "choose_subnet", "state_unaware"]
+__all__ = ["FixedCache", "Goal", "NoCache", "OnMiss", "Policy", "choose", "choose_subnet", "state_unaware"]
 
-Goal = Literal["strict_accuracy", "strict_latency"]
-OnMiss = Literal["raise", "best"]
+OnMiss = Literal["raise", "best", "refuse"]
 
 
 class Policy(Protocol):
-    """Decides one query at a time; everything it may know is in the arguments and in what it served before."""
+    """Decides about the query at the head of the queue; all it may know is in the arguments and in what it served.
 
-    name: str
+    The same object runs in the simulator, over the RTL and on a board.
+    """
+
+    @property
+    def name(self) -> str:
+        """In tables and plots."""
+        ...
 
     def start(self, table: LatencyTable) -> int:
         """Forget everything served; the column that is to be cached before the first query."""
@@ -31,38 +34,57 @@ def check(goal: str, on_miss: str) -> None:
     """Raises SchedulerError for a goal or an on_miss that does not exist."""
     if goal not in ("strict_accuracy", "strict_latency"):
         raise SchedulerError(f"goal must be 'strict_accuracy' or 'strict_latency', not {goal!r}")
-    if on_miss not in ("raise", "best"):
-        raise SchedulerError(f"on_miss must be 'raise' or 'best', not {on_miss!r}")
+    if on_miss not in ("raise", "best", "refuse"):
+        raise SchedulerError(f"on_miss must be 'raise', 'best' or 'refuse', not {on_miss!r}")
 
 
-def choose_subnet(query: Query, cached: int, table: LatencyTable, goal: Goal, on_miss: OnMiss) -> int:
-    """The row that serves a query while column `cached` is in the persistent buffer.
+def choose(query: Query, state: State, table: LatencyTable, goal: Goal, on_miss: OnMiss) -> Decision:
+    """The SubNet that serves a query with what is cached, by the query's own goal or else by `goal`.
 
     strict_accuracy: the fastest SubNet that is accurate enough.  strict_latency: the most accurate that is fast
-    enough.  Ties go to the other quantity.  When there is none, `on_miss="best"` takes the most accurate,
-    respectively the fastest, SubNet.
+    enough.  Ties go to the other quantity.  While a fill runs, each is tried behind it and beside it with the empty
+    cache, and the better way is taken.  When nothing reaches the target, `on_miss` says what happens: "best" takes the
+    most accurate, respectively the fastest, SubNet; "refuse" turns the query away.
 
     Raises
     ------
     UnreachableAccuracy, UnreachableLatency: nothing reaches the target and `on_miss` is "raise".
     """
-    accuracy, latency = table.accuracies, table.latencies_ms[:, cached]
-    if goal == "strict_accuracy":
-        feasible = np.flatnonzero(accuracy >= query.accuracy)
-        if len(feasible):
-            return int(min(feasible, key=lambda i: (latency[i], -accuracy[i])))
-        best = int(accuracy.argmax())
-        if on_miss == "raise":
-            raise UnreachableAccuracy(query.accuracy, table.subnets[best].name, float(accuracy[best]))
-        return best
-    feasible = np.flatnonzero(latency <= query.latency_ms)
-    if len(feasible):
-        return int(max(feasible, key=lambda i: (accuracy[i], -latency[i])))
-    best = int(latency.argmin())
+    lookup, cached, fill = table.lookup, state.cached, state.fill_ms
+    if (query.goal or goal) == "strict_accuracy":
+        rank = lookup.rank(query.accuracy)
+        row = lookup.fastest(rank, cached)
+        if rank == len(lookup.accuracies) and on_miss != "best":
+            if on_miss == "refuse":
+                return REFUSED
+            raise UnreachableAccuracy(query.accuracy, table.subnets[row].name, table.subnets[row].accuracy)
+        if fill:
+            beside = lookup.fastest(rank, 0)
+            if lookup.latency[0][beside] < fill + lookup.latency[cached][row]:
+                return Decision(beside, wait=False)
+        return Decision(row)
+    row, wait = lookup.most_accurate(query.latency_ms - fill, cached), True
+    if fill:
+        beside = lookup.most_accurate(query.latency_ms, 0)
+        if beside >= 0 and (row < 0 or (table.subnets[beside].accuracy, -lookup.latency[0][beside])
+                            > (table.subnets[row].accuracy, -fill - lookup.latency[cached][row])):
+            row, wait = beside, False
+    if row >= 0:
+        return Decision(row, wait=wait)
+    if on_miss == "refuse":
+        return REFUSED
+    row, beside = lookup.quickest(cached), lookup.quickest(0)
+    wait = fill + lookup.latency[cached][row] <= lookup.latency[0][beside]
     if on_miss == "raise":
-        raise UnreachableLatency(query.latency_ms, table.subnets[best].name, float(latency[best]),
-                                 table.subgraphs[cached].name)
-    return best
+        best = min(fill + lookup.latency[cached][row], lookup.latency[0][beside])
+        raise UnreachableLatency(query.latency_ms, table.subnets[row if wait else beside].name, best,
+                                 table.subgraphs[cached if wait else 0].name)
+    return Decision(row if wait else beside, wait=wait)
+
+
+def choose_subnet(query: Query, cached: int, table: LatencyTable, goal: Goal, on_miss: OnMiss) -> int:
+    """The row that :func:`choose` takes while column `cached` is in the persistent buffer; -1 when it refuses."""
+    return choose(query, State(cached=cached), table, goal, on_miss).subnet
 
 
 def state_unaware(table: LatencyTable) -> int:
@@ -83,7 +105,7 @@ class NoCache:
         return 0
 
     def decide(self, query: Query, state: State, table: LatencyTable) -> Decision:
-        return Decision(choose_subnet(query, state.cached, table, self.goal, self.on_miss))
+        return choose(query, state, table, self.goal, self.on_miss)
 
 
 class FixedCache:
@@ -103,4 +125,4 @@ class FixedCache:
         return column
 
     def decide(self, query: Query, state: State, table: LatencyTable) -> Decision:
-        return Decision(choose_subnet(query, state.cached, table, self.goal, self.on_miss))
+        return choose(query, state, table, self.goal, self.on_miss)

@@ -1,14 +1,19 @@
 """Policies against tables small enough to check by hand."""
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sched_helpers import LAYERS, NETS, SUBNETS, table
 
 from nigiri.sched import (
+    REFUSED,
     Candidate,
+    ExpectedSaving,
     FixedCache,
     LatencyTable,
+    NearestVector,
     NoCache,
     Query,
     SchedulerError,
@@ -57,7 +62,37 @@ def test_unreachable_targets_name_the_best():
 
 def test_on_miss_best_serves_the_best():
     assert NoCache(on_miss="best").decide(Query(accuracy=99), State(), TABLE).subnet == 2
-    assert SushiSched("strict_latency", on_miss="best").decide(Query(latency_ms=5), State(cached=2), TABLE).subnet == 1
+    policy = SushiSched("strict_latency", on_miss="best")
+    policy.start(TABLE)
+    assert policy.decide(Query(latency_ms=5), State(cached=2), TABLE).subnet == 1
+
+
+def test_on_miss_refuse_turns_the_query_away():
+    assert NoCache(on_miss="refuse").decide(Query(accuracy=99), State(), TABLE) == REFUSED
+    policy = SushiSched("strict_latency", on_miss="refuse")
+    policy.start(TABLE)
+    assert policy.decide(Query(latency_ms=5), State(cached=2), TABLE).refused
+    assert not policy.decide(Query(latency_ms=8), State(cached=2), TABLE).refused
+
+
+def test_a_query_may_bring_its_own_goal():
+    q = Query(accuracy=91, latency_ms=19, goal="strict_latency")
+    assert NoCache().decide(q, State(), TABLE).subnet == 0
+    assert NoCache("strict_latency").decide(q._replace(goal="strict_accuracy"), State(), TABLE).subnet == 2
+
+
+def test_a_running_fill_is_waited_for_or_passed_by():
+    def got(state, **target):
+        d = NoCache("strict_latency" if "latency_ms" in target else "strict_accuracy").decide(Query(**target), state,
+                                                                                              TABLE)
+        return d.subnet, d.wait
+
+    assert got(State(cached=1, fill_ms=3), accuracy=0) == (0, True)               # 3 + 6 < 10
+    assert got(State(cached=1, fill_ms=5), accuracy=0) == (0, False)              # 5 + 6 > 10
+    assert got(State(cached=2, fill_ms=1), latency_ms=9) == (1, True)             # 1 + 8
+    assert got(State(cached=2, fill_ms=15), latency_ms=20) == (1, False)          # only beside: 20
+    assert got(State(cached=2, fill_ms=2), latency_ms=28) == (2, True)            # 2 + 26
+    assert got(State(cached=2, fill_ms=4), latency_ms=30) == (2, True)            # as fast behind as beside
 
 
 def test_fixed_cache_is_the_one_of_the_middle_subnet():
@@ -84,33 +119,40 @@ def test_sushi_decides_every_period_queries_and_only_changes():
     assert got == [(0, None), (0, 1), (2, None), (2, 2)]
 
 
-def test_sushi_averages_the_last_period_subnets_and_takes_the_nearest():
-    policy = SushiSched(period=4)
+@pytest.mark.parametrize("kernels", [True, False])
+def test_vector_averages_the_last_period_subnets_and_takes_the_nearest(kernels):
+    policy = SushiSched(period=4, distance=NearestVector(kernels=kernels))
     policy.start(TABLE)
-    rows = [policy.decide(Query(accuracy=a), State(), TABLE).subnet for a in (86, 91, 91)]
-    last = policy.decide(Query(accuracy=91), State(), TABLE)
-    mean = (vector(NETS["min"], LAYERS) + 3 * vector(NETS["max"], LAYERS)) / 4
-    assert (rows, last.subnet) == ([0, 2, 2], 2)
-    assert np.allclose(policy.average(TABLE), mean)
-    nearest = min(range(3), key=lambda j: np.linalg.norm(vector(GRAPHS[j].boxes, LAYERS) - mean))
-    assert (0 if last.load is None else last.load) == nearest
-
-
-def test_average_forgets_what_is_older_than_the_period():
-    policy = SushiSched(period=2)
-    policy.start(TABLE)
-    for a in (91, 91, 0, 0):
-        policy.decide(Query(accuracy=a), State(), TABLE)
-    assert np.allclose(policy.average(TABLE), vector(NETS["min"], LAYERS))
+    keep = [n for n in range(3 * len(LAYERS)) if kernels or n % 3 < 2]
+    for accuracies in ((86, 91, 91, 91), (0, 0, 0, 88.5), (91, 91, 91, 91)):      # each period forgets the one before
+        rows = [policy.decide(Query(accuracy=a), State(), TABLE) for a in accuracies]
+        mean = np.mean([vector(NETS[TABLE.subnets[d.subnet].name], LAYERS)[keep] for d in rows], axis=0)
+        nearest = min(range(3), key=lambda j: np.linalg.norm(vector(GRAPHS[j].boxes, LAYERS)[keep] - mean))
+        assert [d.load for d in rows[:3]] == [None] * 3
+        assert (rows[3].load or 0) == nearest
 
 
 def test_saving_does_not_load_what_saves_nothing():
     nothing = hand([[10, 10, 10], [20, 19, 19], [30, 29, 29]])
-    flat = decisions(SushiSched(period=1, distance="saving", initial=0, horizon=1), [0] * 3, nothing)
-    assert [load for _, load in flat] == [None] * 3
+    policy = SushiSched(period=1, distance=ExpectedSaving(bytes_weight=0), initial=0)
+    assert [load for _, load in decisions(policy, [0] * 3, nothing)] == [None] * 3
     even = hand([[10, 9, 9], [20, 19, 19], [30, 29, 29]])
     got = decisions(SushiSched(period=4, distance="saving", initial=0), [91] * 40, even)
     assert sum(load is not None for _, load in got) == 1
+
+
+def test_saving_weighs_the_fill_against_the_horizon():
+    slow = dataclasses.replace(TABLE, fill_word_cycles=0.1)                       # 20 cycles for the small SubGraph
+    for horizon, loads in ((2, 0), (20, 1)):
+        policy = SushiSched(period=2, distance=ExpectedSaving(horizon=horizon, bytes_weight=0), initial=0)
+        assert sum(load is not None for _, load in decisions(policy, [0] * 8, slow)) == loads
+
+
+def test_saving_looks_at_targets_not_at_what_served_them():
+    # With the third SubGraph `mid` is faster than `min`: it is worth loading although `mid` never served.
+    t = hand([[10, 9, 9], [20, 18, 2], [30, 29, 26]])
+    got = decisions(SushiSched(period=2, distance=ExpectedSaving(bytes_weight=0), initial=0), [0, 0, 0], t)
+    assert got == [(0, None), (0, 2), (1, None)]
 
 
 def test_start_forgets():
@@ -121,11 +163,11 @@ def test_start_forgets():
 
 @pytest.mark.parametrize(("make", "message"), [
     (lambda: SushiSched("fast"), r"^goal must be 'strict_accuracy' or 'strict_latency', not 'fast'$"),
-    (lambda: NoCache(on_miss="skip"), r"^on_miss must be 'raise' or 'best', not 'skip'$"),
+    (lambda: NoCache(on_miss="skip"), r"^on_miss must be 'raise', 'best' or 'refuse', not 'skip'$"),
     (lambda: SushiSched(period=0), r"^period must be at least 1 query, not 0$"),
     (lambda: SushiSched(distance="x"), r"^distance must be 'vector' or 'saving', not 'x'$"),
-    (lambda: SushiSched(horizon=0),
-     r"^bytes_weight must not be negative and horizon must be positive, not 0\.02 and 0$"),
+    (lambda: ExpectedSaving(horizon=0), r"^memory must be at least 0 and below 1, horizon positive and bytes_weight "
+                                        r"not negative, not 0\.5, 0 and 0\.02$"),
     (lambda: SushiSched(initial=7).start(TABLE), r"^initial must be between 0 and 2, not 7$"),
     (lambda: FixedCache(column=3).start(TABLE), r"^column must be between 0 and 2, not 3$"),
 ])

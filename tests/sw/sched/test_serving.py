@@ -81,11 +81,11 @@ class Recorder:
 
     def load(self, column):
         self.loads.append(column)
-        return 640, 10
 
-    def infer(self, row, query):
+    def infer(self, row, queries, wait):
         self.rows.append(row)
-        return Execution(cycles=100, dram_bytes={"weights": 64}, pb_bytes=32, label=query.image % 2)
+        fill = len(self.loads) == 1 and len(self.rows) == 3
+        return Execution(100, {"weights": 64, "fill": 640 * fill}, 32, (queries[0].image % 2,), 10 * fill)
 
 
 def test_accounting_of_loads_queue_and_bytes():
@@ -97,7 +97,7 @@ def test_accounting_of_loads_queue_and_bytes():
     assert len(server.loads) == 1                                         # after the second query, none after the last
     assert [s.service_ms for s in served] == pytest.approx([1e-3, 1e-3, 1.1e-3, 1e-3])
     assert [s.response_ms for s in served] == pytest.approx([1e-3, 2e-3, 3.1e-3, 4.1e-3])
-    assert [s.fill_bytes for s in served] == [0, 0, 640, 0]
+    assert [s.execution.dram_bytes["fill"] for s in served] == [0, 0, 640, 0]
     s = summarise(served, t, labels=[0, 1, 1, 1])
     assert s.dram_bytes == {"weights": 256, "fill": 640, "total": 896}
     assert (s.pb_bytes, s.pb_hit, s.cache_changes, s.top1) == (128, pytest.approx(100 / 3), 1, 75)

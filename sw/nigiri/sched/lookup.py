@@ -1,0 +1,87 @@
+"""What the scheduler looks up instead of searching: every choice and every change of a latency table, worked out once.
+
+A decision is then one bisection and two list indices, whatever the number of SubNets and SubGraphs.
+"""
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from nigiri.sched.table import LatencyTable
+
+__all__ = ["Lookup"]
+
+
+class Lookup:
+    """Choices of the rows of a table, for every target and column.
+
+    Attributes
+    ----------
+    accuracies: of the SubNets, ascending, per cent.
+    rank_cycles: int64 [SubNets + 1, SubGraphs]: cycles of the fastest SubNet among those from a rank of `accuracies`
+        on; the last row, for targets that no SubNet reaches, has the most accurate one's.
+    fill_cycles: float32 [SubGraphs, SubGraphs]: cycles to change the cache from a row's SubGraph to a column's.
+    fill_words: int64, the same shape: weight words that the change reads.
+    """
+
+    def __init__(self, table: LatencyTable):
+        cycles, accuracy = table.cycles, table.accuracies
+        order = np.lexsort((np.arange(len(accuracy)), accuracy))
+        self.accuracies: list[float] = accuracy[order].tolist()
+        # From the most accurate SubNet down: the fastest so far; ties go to the more accurate one.
+        best = np.empty((len(order) + 1, cycles.shape[1]), np.int64)
+        best[-1] = best[-2] = order[-1]
+        columns = np.arange(cycles.shape[1])
+        for k in range(len(order) - 2, -1, -1):
+            better = cycles[order[k]] < cycles[best[k + 1], columns]
+            equal = (cycles[order[k]] == cycles[best[k + 1], columns]) & (accuracy[order[k]] == accuracy[best[k + 1]])
+            best[k] = np.where(better | equal, order[k], best[k + 1])
+        self.rank_cycles = cycles[best, columns]
+        self._fastest: list[list[int]] = best.T.tolist()
+        self.latency: list[list[float]] = table.latencies_ms.T.tolist()
+        self._slots: list[list[float]] = []
+        self._accurate: list[list[int]] = []
+        for j in range(cycles.shape[1]):
+            by_latency = np.lexsort((-accuracy, cycles[:, j]))
+            self._slots.append(table.latencies_ms[by_latency, j].tolist())
+            top, rows = -1, []
+            for i in by_latency.tolist():
+                if top < 0 or accuracy[i] > accuracy[top]:
+                    top = i
+                rows.append(top)
+            self._accurate.append(rows)
+        self.fill_words, self.fill_cycles = self._changes(table)
+
+    @staticmethod
+    def _changes(table: LatencyTable) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes that both SubGraphs have stay; all others are read."""
+        boxes = table.subgraph_vectors.reshape(len(table.subgraphs), -1, 3)
+        sizes = boxes.prod(axis=2)
+        words = np.zeros((len(boxes), len(boxes)), np.int64)
+        entries = np.zeros_like(words)
+        for i, old in enumerate(boxes):
+            differ = (boxes != old).any(axis=2)
+            words[i] = (differ * sizes).sum(axis=1)
+            entries[i] = (differ & (sizes > 0)).sum(axis=1)
+        cycles = table.fill_word_cycles * words + table.fill_entry_cycles * entries
+        return words, cycles.astype(np.float32)
+
+    def rank(self, accuracy: float) -> int:
+        """How many SubNets are less accurate than `accuracy`."""
+        return bisect_left(self.accuracies, accuracy)
+
+    def fastest(self, rank: int, column: int) -> int:
+        """The fastest SubNet from a rank of accuracy on; from the last rank on, the most accurate SubNet."""
+        return self._fastest[column][rank]
+
+    def most_accurate(self, latency_ms: float, column: int) -> int:
+        """The most accurate SubNet within a latency, the fastest of equal ones; -1 when there is none."""
+        n = bisect_right(self._slots[column], latency_ms)
+        return self._accurate[column][n - 1] if n else -1
+
+    def quickest(self, column: int) -> int:
+        """The SubNet with the smallest latency, the most accurate of equal ones."""
+        return self._accurate[column][0]

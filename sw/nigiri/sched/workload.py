@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nigiri.compiler import CompiledBundle, SubNetInfo
+from nigiri.cycles.fills import fill_cost
 from nigiri.sched.benefit import Roofline
 from nigiri.sched.candidates import best_for, candidates
 from nigiri.sched.subgraph import Candidate, Layer
@@ -53,7 +54,8 @@ class Workload:
         facts = {"config": self.config.name, "config_digest": f"{self.config.digest():#010x}",
                  "memory": self.memory.name, **(source or {})}
         return build_table(self.subnets, graphs, measure, layers=self.layers, clock_mhz=self.config.clock_mhz,
-                           capacity=self.config.pb_words, origin=origin, source=facts, progress=progress)
+                           capacity=self.config.pb_words, origin=origin, source=facts, progress=progress,
+                           fill=fill_cost(self.config, self.memory))
 
 
 def workload(compiled: CompiledBundle, subnets: Sequence[SubNetInfo], memory: MemorySetting) -> Workload:

@@ -18,8 +18,8 @@ SHORT = 1.25
 """Requests that end with a row are short: so much longer is the fill where the latency, not the rate, bounds it."""
 
 
-def fill_cost(config: AcceleratorConfig, memory: MemorySetting) -> tuple[float, float]:
-    """(cycles a word of 64 bytes, cycles a box).
+def fill_cost(config: AcceleratorConfig, memory: MemorySetting) -> tuple[float, float, float]:
+    """(cycles a word of 64 bytes, cycles a box, cycles of the memory for a word of a query).
 
     The rate is that of a long run; an entry is read, compared with every entry of the residency table, and waits for
     its last word.
@@ -33,4 +33,5 @@ def fill_cost(config: AcceleratorConfig, memory: MemorySetting) -> tuple[float, 
         ends.append(max(ready for _, ready in pieces) - READY + 2)
     word = (ends[-1] - ends[RUN // 2]) / (CHUNK * (RUN - 1 - RUN // 2))
     rate = 64 / min(64.0, memory.bytes_per_cycle(config))
-    return max(rate, SHORT * word) if word > 1.02 * rate else word, config.layers + 2 * memory.latency + ENTRY
+    word = max(rate, SHORT * word) if word > 1.02 * rate else word
+    return word, config.layers + 2 * memory.latency + ENTRY, rate

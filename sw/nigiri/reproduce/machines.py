@@ -6,11 +6,21 @@ from dataclasses import replace
 from nigiri.runtime.errors import BadArgument
 from nigiri.spec import AcceleratorConfig, get_config
 
-__all__ = ["machine_at", "without_pb"]
+__all__ = ["NOPB", "machine_at", "without_pb"]
+
+NOPB = "-nopb"
+"""Behind the name of a machine: its memory without a persistent buffer."""
 
 
 def machine_at(text: str) -> AcceleratorConfig:
-    """`zcu104`, or `zcu104@200` for another clock in MHz; raises ConfigError, BadArgument."""
+    """`zcu104`, or `zcu104@200` for another clock in MHz, with `-nopb` for :func:`without_pb`.
+
+    Raises
+    ------
+    ConfigError, BadArgument: no such configuration, or no clock.
+    """
+    if text.endswith(NOPB):
+        return without_pb(machine_at(text.removesuffix(NOPB)))
     name, at, clock = text.partition("@")
     config = get_config(name)
     if not at:

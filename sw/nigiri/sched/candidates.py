@@ -46,12 +46,14 @@ def best_for(graph: SubGraph, layers: Sequence[Layer], roof: Roofline, capacity:
 
 
 def candidates(nets: Mapping[str, SubGraph], layers: Sequence[Layer], roof: Roofline, capacity: int, *,
-               count: int = 16, mixtures: int = 64, seed: int = 0) -> list[Candidate]:
+               count: int = 16, mixtures: int | None = None, seed: int = 0) -> list[Candidate]:
     """At most `count` different SubGraphs of at most `capacity` words each; the first is always the empty one.
 
     They come from every SubNet, from the intersection of every pair, and from `mixtures` random convex combinations
-    rounded down to whole blocks of 8 channels; farthest-point sampling keeps those that differ most.  The same
-    arguments give the same list.
+    (averages of recent SubNets are such) rounded down to whole blocks of 8 channels.  Each is filled with what is bound
+    by the memory first.  Those of the SubNets themselves are taken first; of the others, farthest-point sampling keeps
+    those that differ most.  With as many mixtures (64, and 1,000 for more than 64 candidates, when left out) a longer
+    list begins with the shorter one; the same arguments give the same list.
 
     Raises
     ------
@@ -61,6 +63,8 @@ def candidates(nets: Mapping[str, SubGraph], layers: Sequence[Layer], roof: Roof
         raise SchedulerError("candidates need at least one SubNet, not none")
     if count < 1 or capacity < 0:
         raise SchedulerError(f"count must be at least 1 and capacity not negative, not {count} and {capacity}")
+    if mixtures is None:
+        mixtures = 64 if count <= 64 else 1000
     sources: list[tuple[str, SubGraph]] = list(nets.items())
     sources += [(f"{a}&{b}", intersection(nets[a], nets[b])) for a, b in combinations(nets, 2)]
     sources += _mixtures(nets, layers, mixtures, random.Random(seed))
@@ -69,7 +73,9 @@ def candidates(nets: Mapping[str, SubGraph], layers: Sequence[Layer], roof: Roof
         for suffix, first in (("", True), ("/whole", False)):
             boxes = fit(graph, layers, roof, capacity, stalls_first=first)
             found.setdefault(key(boxes), Candidate(name + suffix, boxes))
-    return farthest_points(list(found.values()), layers, count)
+    own = len({key(c.boxes) for c in found.values() if c.name in nets or c is EMPTY})
+    return farthest_points(sorted(found.values(), key=lambda c: c is not EMPTY and c.name not in nets), layers, count,
+                           own)
 
 
 def _mixtures(nets: Mapping[str, SubGraph], layers: Sequence[Layer], count: int,
@@ -84,11 +90,11 @@ def _mixtures(nets: Mapping[str, SubGraph], layers: Sequence[Layer], count: int,
     return out
 
 
-def farthest_points(found: Sequence[Candidate], layers: Sequence[Layer], count: int) -> list[Candidate]:
-    """`count` of `found`, each the one farthest from those taken before; starts with the first."""
+def farthest_points(found: Sequence[Candidate], layers: Sequence[Layer], count: int, first: int = 1) -> list[Candidate]:
+    """`count` of `found`: the `first` ones, and then each the one farthest from those taken before."""
     points = np.stack([vector(c.boxes, layers) for c in found])
-    taken = [0]
-    distance = np.linalg.norm(points - points[0], axis=1)
+    taken = list(range(min(first, count)))
+    distance = np.min([np.linalg.norm(points - points[n], axis=1) for n in taken], axis=0)
     while len(taken) < min(count, len(found)):
         n = int(distance.argmax())
         if distance[n] == 0:

@@ -25,6 +25,8 @@ class Lookup:
         on; the last row, for targets that no SubNet reaches, has the most accurate one's.
     fill_cycles: float32 [SubGraphs, SubGraphs]: cycles to change the cache from a row's SubGraph to a column's.
     fill_words: int64, the same shape: weight words that the change reads.
+    beside_cycles, beside_ms: by SubNet, how much of a fill gets done beside one inference with the empty cache: the time in which the
+        memory has nothing else to do.
     """
 
     def __init__(self, table: LatencyTable):
@@ -54,6 +56,10 @@ class Lookup:
                 rows.append(top)
             self._accurate.append(rows)
         self.fill_words, self.fill_cycles = self._changes(table)
+        read = np.array([sum(ob * ib * taps for ob, ib, taps in s.boxes.values()) + s.other_bytes / 64
+                         for s in table.subnets])
+        self.beside_cycles = np.maximum(0.0, cycles[:, 0] - table.memory_word_cycles * read).astype(np.int64)
+        self.beside_ms: list[float] = (self.beside_cycles / (table.clock_mhz * 1e3)).tolist()
 
     @staticmethod
     def _changes(table: LatencyTable) -> tuple[np.ndarray, np.ndarray]:

@@ -43,7 +43,7 @@ def choose(query: Query, state: State, table: LatencyTable, goal: Goal, on_miss:
 
     strict_accuracy: the fastest SubNet that is accurate enough.  strict_latency: the most accurate that is fast
     enough.  Ties go to the other quantity.  While a fill runs, each is tried behind it and beside it with the empty
-    cache, and the better way is taken.  When nothing reaches the target, `on_miss` says what happens: "best" takes the
+    cache; where the target allows both, the way with less time for the query and the rest of the fill is taken.  When nothing reaches the target, `on_miss` says what happens: "best" takes the
     most accurate, respectively the fastest, SubNet; "refuse" turns the query away.
 
     Raises
@@ -60,13 +60,13 @@ def choose(query: Query, state: State, table: LatencyTable, goal: Goal, on_miss:
             raise UnreachableAccuracy(query.accuracy, table.subnets[row].name, table.subnets[row].accuracy)
         if fill:
             beside = lookup.fastest(rank, 0)
-            if lookup.latency[0][beside] < fill + lookup.latency[cached][row]:
+            if _beside(beside, fill, table) < fill + lookup.latency[cached][row]:
                 return Decision(beside, wait=False)
         return Decision(row)
     row, wait = lookup.most_accurate(query.latency_ms - fill, cached), True
     if fill:
         beside = lookup.most_accurate(query.latency_ms, 0)
-        if beside >= 0 and (row < 0 or (table.subnets[beside].accuracy, -lookup.latency[0][beside])
+        if beside >= 0 and (row < 0 or (table.subnets[beside].accuracy, -_beside(beside, fill, table))
                             > (table.subnets[row].accuracy, -fill - lookup.latency[cached][row])):
             row, wait = beside, False
     if row >= 0:
@@ -80,6 +80,12 @@ def choose(query: Query, state: State, table: LatencyTable, goal: Goal, on_miss:
         raise UnreachableLatency(query.latency_ms, table.subnets[row if wait else beside].name, best,
                                  table.subgraphs[cached if wait else 0].name)
     return Decision(row if wait else beside, wait=wait)
+
+
+def _beside(row: int, fill_ms: float, table: LatencyTable) -> float:
+    """Time of a query beside a fill, and of the fill's rest."""
+    lookup = table.lookup
+    return lookup.latency[0][row] + max(0.0, fill_ms - lookup.beside_ms[row])
 
 
 def choose_subnet(query: Query, cached: int, table: LatencyTable, goal: Goal, on_miss: OnMiss) -> int:

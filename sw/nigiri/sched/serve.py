@@ -90,13 +90,13 @@ def stream_served(queries: Sequence[Query], policy: Policy, table: LatencyTable,
         execution = server.infer(decision.subnet, batch, decision.wait)
         predicted = cycle * table.launch_cycles(decision.subnet, len(batch), cached if decision.wait else 0)
         service = cycle * execution.cycles
+        used = cached if decision.wait or not left else 0
         if decision.wait:
             predicted += left
             service += max(0.0, cycle * execution.fill_cycles - idle)
-            fill = 0.0
+        fill = cycle * execution.fill_left
         clock += service
         served += len(batch)
-        used = cached if decision.wait or not fill else 0
         for n, q in enumerate(batch):
             yield Served(q, decision.subnet, used, execution, 1e3 * service, 1e3 * (clock - q.arrival_s),
                          1e3 * predicted, n == 0)

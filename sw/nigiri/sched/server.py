@@ -21,6 +21,7 @@ class Execution(NamedTuple):
     pb_bytes: weight bytes taken from the persistent buffer.
     labels: the classes it answered, by query; empty when nothing was computed.
     fill_cycles: of the cache change that it waited for, as if nothing else had gone on.
+    fill_left: cycles that a cache change beside it still needs.
     """
 
     cycles: int
@@ -28,6 +29,7 @@ class Execution(NamedTuple):
     pb_bytes: int = 0
     labels: tuple[int, ...] = ()
     fill_cycles: int = 0
+    fill_left: int = 0
 
 
 class Server(Protocol):
@@ -64,14 +66,19 @@ class TableServer:
         done = self._known.get(key)
         if done is None:
             done = self._known[key] = self._execution(*key)
-        if filling and wait:
-            done = done._replace(fill_cycles=self._fill, dram_bytes={**done.dram_bytes, "fill": self._fill_bytes})
-            self._fill = self._fill_bytes = 0
-        return done
+        if not filling:
+            return done
+        waited = self._fill if wait else 0
+        self._fill = 0 if wait else max(0, self._fill - int(self._table.lookup.beside_cycles[row]))
+        if not self._fill:
+            done = done._replace(dram_bytes={**done.dram_bytes, "fill": self._fill_bytes})
+            self._fill_bytes = 0
+        return done._replace(fill_cycles=waited, fill_left=self._fill)
 
     def _execution(self, row: int, column: int, count: int) -> Execution:
         table = self._table
         hits = int(table.hits[row, column])
         cycles = int(table.cycles[row, column]) if count == 1 else table.launch_cycles(row, count)
         missing = words(table.subnets[row].boxes) - hits
-        return Execution(cycles, {"weights": WORD * missing}, WORD * hits)
+        return Execution(cycles, {"weights": WORD * missing, "other": count * table.subnets[row].other_bytes},
+                         WORD * hits)

@@ -1,14 +1,20 @@
-"""Query streams: phases of accuracy and latency targets, much longer than the caching period, with noise on top."""
+"""Query streams with accuracy and latency targets: phased, random, and sinusoidal."""
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
+from math import pi, sin
+from typing import Literal
 
 from nigiri.sched.errors import SchedulerError
 from nigiri.sched.query import Query
 from nigiri.sched.table import LatencyTable
 
-__all__ = ["StreamSettings", "query_stream"]
+__all__ = ["KINDS", "StreamSettings", "query_stream"]
+
+Kind = Literal["phased", "random", "sinusoidal"]
+KINDS: tuple[Kind, ...] = ("phased", "random", "sinusoidal")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,16 +24,20 @@ class StreamSettings:
     Parameters
     ----------
     queries: how many.
-    phase: mean length of a phase, queries; each is between half and one and a half times as long.
+    kind: "phased" keeps a level for a phase, "random" draws one for every query, "sinusoidal" swings once between the
+        easiest and the most demanding level in two phases.
+    phase: mean length of a phase, queries; a phase of a phased stream is between half and one and a half times as long.
     levels: operating points (0 the easiest, `levels` - 1 the most demanding); every phase has another one than the
         phase before, and all have been used before one comes again.
     noise: chance that a query asks for another level than its phase.
-    load: mean arrival rate times the mean service time without a cache; below 1 the queue stays short.
+    load: mean arrival rate times the mean service time without a cache; below 1 the queue stays short.  0: all arrive
+        at once, and a device never rests.
     images: images to draw from; each is used once before any is used again.
     seed: the same settings give the same stream.
     """
 
     queries: int = 160
+    kind: Kind = "phased"
     phase: int = 30
     levels: int = 4
     noise: float = 0.1
@@ -39,8 +49,32 @@ class StreamSettings:
         if self.queries < 1 or self.phase < 1 or self.levels < 1 or self.images < 1:
             raise SchedulerError("queries, phase, levels and images must each be at least 1, not "
                                  f"{self.queries}, {self.phase}, {self.levels} and {self.images}")
-        if not 0 <= self.noise <= 1 or self.load <= 0:
-            raise SchedulerError(f"noise must be between 0 and 1 and load positive, not {self.noise} and {self.load}")
+        if not 0 <= self.noise <= 1 or self.load < 0:
+            raise SchedulerError(f"noise must be between 0 and 1 and load not negative, not {self.noise} and "
+                                 f"{self.load}")
+        if self.kind not in KINDS:
+            raise SchedulerError(f"kind must be {', '.join(KINDS[:-1])} or {KINDS[-1]}, not {self.kind!r}")
+
+
+def _levels(settings: StreamSettings, levels: int, rng: random.Random) -> Iterator[int]:
+    """The level of every query, without noise."""
+    if settings.kind == "sinusoidal":
+        for n in range(settings.queries):
+            yield min(levels - 1, int(levels * (0.5 - 0.5 * sin(pi / 2 + pi * n / settings.phase))))
+        return
+    if settings.kind == "random":
+        for _ in range(settings.queries):
+            yield rng.randrange(levels)
+        return
+    bag: list[int] = []
+    level, left = -1, 0
+    for _ in range(settings.queries):
+        if left == 0:
+            bag = bag or rng.sample(range(levels), levels)
+            level = bag.pop() if bag[-1] != level or len(bag) == 1 else bag.pop(0)
+            left = rng.randint(max(1, settings.phase // 2), settings.phase + settings.phase // 2)
+        left -= 1
+        yield level
 
 
 def query_stream(table: LatencyTable, settings: StreamSettings) -> list[Query]:
@@ -55,21 +89,15 @@ def query_stream(table: LatencyTable, settings: StreamSettings) -> list[Query]:
     rows = [r for n, r in enumerate(rows) if all(table.cycles[r, 0] < table.cycles[x, 0] for x in rows[n + 1:])]
     levels = min(settings.levels, len(rows))
     points = [round(n * (len(rows) - 1) / max(1, levels - 1)) for n in range(levels)]
-    gap_s = sum(table.latency_ms(r, 0) for r in rows) / len(rows) / 1e3 / settings.load
+    mean_s = sum(table.latency_ms(r, 0) for r in rows) / len(rows) / 1e3
     order: list[int] = []
-    bag: list[int] = []
-    level, left, clock, out = -1, 0, 0.0, []
-    for _ in range(settings.queries):
-        if left == 0:
-            bag = bag or rng.sample(range(levels), levels)
-            level = bag.pop() if bag[-1] != level or len(bag) == 1 else bag.pop(0)
-            left = rng.randint(max(1, settings.phase // 2), settings.phase + settings.phase // 2)
-        left -= 1
+    clock, out = 0.0, []
+    for level in _levels(settings, levels, rng):
         now = rng.randrange(levels) if rng.random() < settings.noise else level
         point = points[now]
         accuracy = table.subnets[rows[point]].accuracy
         easier = table.subnets[rows[point - 1]].accuracy if point else accuracy - 1
-        clock += rng.expovariate(1 / gap_s)
+        clock += rng.expovariate(settings.load / mean_s) if settings.load else 0.0
         if not order:
             order = rng.sample(range(settings.images), settings.images)
         out.append(Query(accuracy=accuracy - 0.9 * rng.random() * (accuracy - easier),

@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,12 +23,16 @@ Measure = Callable[["SubNet", Candidate], int]
 
 @dataclass(frozen=True)
 class SubNet:
-    """A servable SubNet: accuracy in per cent, multiply-accumulates of one inference, and its weight boxes."""
+    """A servable SubNet: accuracy in per cent, multiply-accumulates of one inference, and its weight boxes.
+
+    other_bytes: off-chip bytes of one inference that are no cacheable weights.
+    """
 
     name: str
     accuracy: float
     boxes: dict[int, Box]
     macs: int = 0
+    other_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,7 @@ class LatencyTable:
     source: what was measured: configuration and digest, memory setting, and whatever else identifies it.
     fill_word_cycles, fill_entry_cycles: what a change of the cache takes for each weight word, and for each layer's
         box, that it reads.
+    memory_word_cycles: what 64 bytes of a query take of the memory's time; a fill beside a query has the rest.
     batches: images of a launch that were measured, ascending, the first 1.
     batch_cycles: int64 [SubNets, batches], of a launch with the empty cache; None when only single images were.
 
@@ -63,6 +68,7 @@ class LatencyTable:
     source: dict[str, Any] = field(default_factory=dict)
     fill_word_cycles: float = 0.0
     fill_entry_cycles: float = 0.0
+    memory_word_cycles: float = 0.0
     batches: tuple[int, ...] = (1,)
     batch_cycles: np.ndarray | None = None
 
@@ -81,9 +87,9 @@ class LatencyTable:
                                  f"{self.capacity}")
         if (self.cycles < 1).any():
             raise TableError(f"cycles must be positive, not {int(self.cycles.min())}")
-        if min(self.fill_word_cycles, self.fill_entry_cycles) < 0:
-            raise TableError(f"a change of the cache must not take negative cycles, not {self.fill_word_cycles} a word "
-                             f"and {self.fill_entry_cycles} a layer")
+        if min(self.fill_word_cycles, self.fill_entry_cycles, self.memory_word_cycles) < 0:
+            raise TableError(f"a change of the cache must not take negative cycles, not {self.fill_word_cycles} a word, "
+                             f"{self.fill_entry_cycles} a layer and {self.memory_word_cycles} of the memory")
         if self.batches[0] != 1 or list(self.batches) != sorted(set(self.batches)):
             raise TableError(f"batches must ascend from 1, not {self.batches}")
         if (1,) != self.batches and (self.batch_cycles is None
@@ -105,6 +111,11 @@ class LatencyTable:
         """Latency of a launch with the empty cache, float64 [SubNets, batches], milliseconds."""
         cycles = self.cycles[:, :1] if self.batch_cycles is None else self.batch_cycles
         return cycles / (self.clock_mhz * 1e3)
+
+    def first(self, count: int) -> LatencyTable:
+        """The table with its first `count` SubGraphs, or all if it has fewer."""
+        return replace(self, subgraphs=self.subgraphs[:count], cycles=self.cycles[:, :count],
+                       origin=tuple(row[:count] for row in self.origin))
 
     def launch_cycles(self, subnet: int, count: int, subgraph: int = 0) -> int:
         """Cycles of a launch of `count` images: of the next larger batch that was measured, several launches of the
@@ -165,9 +176,11 @@ class LatencyTable:
         return json.dumps({
             "format": FORMAT, "source": self.source, "clock_mhz": self.clock_mhz, "capacity_words": self.capacity,
             "layers": [[x.id, x.name, x.pixels, x.depthwise] for x in self.layers],
-            "subnets": [{"name": s.name, "accuracy": s.accuracy, "macs": s.macs, "boxes": boxes(s.boxes)}
+            "subnets": [{"name": s.name, "accuracy": s.accuracy, "macs": s.macs, "other_bytes": s.other_bytes,
+                         "boxes": boxes(s.boxes)}
                         for s in self.subnets],
-            "fill": [self.fill_word_cycles, self.fill_entry_cycles], "batches": list(self.batches),
+            "fill": [self.fill_word_cycles, self.fill_entry_cycles, self.memory_word_cycles],
+            "batches": list(self.batches),
             "batch_cycles": None if self.batch_cycles is None else self.batch_cycles.tolist(),
             "subgraphs": [{"name": c.name, "boxes": boxes(c.boxes)} for c in self.subgraphs],
             "cycles": self.cycles.tolist(), "origin": [list(row) for row in self.origin]})
@@ -185,13 +198,15 @@ class LatencyTable:
                 return {int(i): (int(ob), int(ib), int(taps)) for i, ob, ib, taps in rows}
 
             return cls(layers=tuple(Layer(*x) for x in d["layers"]),
-                       subnets=tuple(SubNet(s["name"], s["accuracy"], boxes(s["boxes"]), s["macs"])
+                       subnets=tuple(SubNet(s["name"], s["accuracy"], boxes(s["boxes"]), s["macs"],
+                                            s["other_bytes"])
                                      for s in d["subnets"]),
                        subgraphs=tuple(Candidate(c["name"], boxes(c["boxes"])) for c in d["subgraphs"]),
                        cycles=np.array(d["cycles"], dtype=np.int64), clock_mhz=float(d["clock_mhz"]),
                        capacity=int(d["capacity_words"]), origin=tuple(tuple(r) for r in d["origin"]),
                        source=d["source"], fill_word_cycles=float(d["fill"][0]),
-                       fill_entry_cycles=float(d["fill"][1]), batches=tuple(int(b) for b in d["batches"]),
+                       fill_entry_cycles=float(d["fill"][1]), memory_word_cycles=float(d["fill"][2]),
+                       batches=tuple(int(b) for b in d["batches"]),
                        batch_cycles=None if d["batch_cycles"] is None else np.array(d["batch_cycles"], dtype=np.int64))
         except (ValueError, KeyError, TypeError) as error:
             raise TableError(f"not a latency table ({type(error).__name__}: {error}): measure it again") from error
@@ -199,12 +214,13 @@ class LatencyTable:
 
 def build_table(subnets: Sequence[SubNet], subgraphs: Sequence[Candidate], measure: Measure, *, layers: Sequence[Layer],
                 clock_mhz: float, capacity: int, origin: str, source: dict[str, Any] | None = None,
-                fill: tuple[float, float] = (0.0, 0.0),
+                fill: tuple[float, float, float] = (0.0, 0.0, 0.0),
                 progress: Callable[[int, int], None] | None = None) -> LatencyTable:
     """Measure every SubNet with every SubGraph: `measure(subnet, subgraph)` gives cycles.
 
     Columns are measured one after the other, so that a device changes its cache once per SubGraph; `progress(done,
-    total)` is called after each number.  fill: cycles of a change of the cache for each word and for each layer.
+    total)` is called after each number.  fill: cycles of a change of the cache for each word and for each layer,
+    and of the memory for each word of a query.
     """
     cycles = np.zeros((len(subnets), len(subgraphs)), dtype=np.int64)
     for j, c in enumerate(subgraphs):
@@ -214,5 +230,5 @@ def build_table(subnets: Sequence[SubNet], subgraphs: Sequence[Candidate], measu
                 progress(j * len(subnets) + i + 1, cycles.size)
     return LatencyTable(layers=tuple(layers), subnets=tuple(subnets), subgraphs=tuple(subgraphs), cycles=cycles,
                         clock_mhz=clock_mhz, capacity=capacity, source=source or {},
-                        fill_word_cycles=fill[0], fill_entry_cycles=fill[1],
+                        fill_word_cycles=fill[0], fill_entry_cycles=fill[1], memory_word_cycles=fill[2],
                         origin=tuple(tuple(origin for _ in subgraphs) for _ in subnets))

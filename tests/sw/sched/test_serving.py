@@ -110,7 +110,8 @@ def test_top1_is_unknown_when_nothing_was_computed():
 
 @pytest.mark.parametrize(("settings", "message"), [
     ({"queries": 0}, r"^queries, phase, levels and images must each be at least 1, not 0, 30, 4 and 512$"),
-    ({"noise": 2}, r"^noise must be between 0 and 1 and load positive, not 2 and 0.7$"),
+    ({"kind": "square"}, r"^kind must be phased, random or sinusoidal, not 'square'$"),
+    ({"noise": 2}, r"^noise must be between 0 and 1 and load not negative, not 2 and 0.7$"),
 ])
 def test_messages(settings, message):
     with pytest.raises(SchedulerError, match=message):

@@ -35,6 +35,6 @@ SUSHI_END_TO_END = {
     "latency_saved": [0.25, 0.32], "accuracy_gained": 0.98, "offchip_energy_saved": 0.787,
     "hit_norm": {"resnet50": 0.66, "mobilenet_v3": 0.78},
     "source": "largest figures: MLSys 2023, arXiv 2306.17266 (latency up to 25 %, served accuracy up to +0.98 points, "
-              "off-chip energy up to 78.7 %); IEEE Micro 2023 (latency up to 32 %); hit ratios of its appendix recalled, "
-              "not read again"}
+              "off-chip energy up to 78.7 %); IEEE Micro 2023 (latency up to 32 %); hit ratios of the appendix are "
+              "recalled, not read again"}
 """What SUSHI saved at most end to end, against no SubGraph Stationary, and its hit ratios by vector norms."""

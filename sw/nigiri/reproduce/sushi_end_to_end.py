@@ -8,8 +8,20 @@ from typing import Any
 from nigiri.energy import energy_for_memory, energy_mj
 from nigiri.reproduce.published import SUSHI_END_TO_END
 from nigiri.reproduce.workloads import FAMILIES, shipped_table
-from nigiri.sched import (ExpectedSaving, FixedCache, LatencyTable, NearestVector, NoCache, Policy, Query, Summary,
-                          SushiSched, TableServer, serve, summarise)
+from nigiri.sched import (
+    ExpectedSaving,
+    FixedCache,
+    LatencyTable,
+    NearestVector,
+    NoCache,
+    Policy,
+    Query,
+    Summary,
+    SushiSched,
+    TableServer,
+    serve,
+    summarise,
+)
 from nigiri.sched.offline import OfflineOptimum
 from nigiri.sched.query import Goal
 from nigiri.sched.stream import KINDS, StreamSettings, query_stream
@@ -69,7 +81,8 @@ def _compare(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _stream(table: LatencyTable, plain: LatencyTable, kind: Any, goal: Goal, r: Request) -> dict[str, Any]:
-    settings = StreamSettings(queries=r.queries, kind=kind, phase=r.phase, levels=len(table.subnets), load=0, seed=r.seed)
+    settings = StreamSettings(queries=r.queries, kind=kind, phase=r.phase, levels=len(table.subnets), load=0,
+                              seed=r.seed)
     memory = str(table.source["memory"])
     # Latency targets are those that the machine without a persistent buffer can meet.
     queries = query_stream(plain, settings)

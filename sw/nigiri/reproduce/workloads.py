@@ -105,7 +105,8 @@ def latency_table(family: str, where: str, count: int, batches: Iterable[int] = 
         if done % max(1, total // 20) == 0:
             progress(f"{family} on {where}: {done} of {total} latencies")
 
-    table = work.table(graphs, machine.cycles, origin="model", source={"family": family, "machine": where}, progress=say)
+    table = work.table(graphs, machine.cycles, origin="model", source={"family": family, "machine": where},
+                       progress=say)
     sizes = tuple(batches)
     if sizes == (1,):
         return table

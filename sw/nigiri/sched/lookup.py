@@ -25,8 +25,8 @@ class Lookup:
         on; the last row, for targets that no SubNet reaches, has the most accurate one's.
     fill_cycles: float32 [SubGraphs, SubGraphs]: cycles to change the cache from a row's SubGraph to a column's.
     fill_words: int64, the same shape: weight words that the change reads.
-    beside_cycles, beside_ms: by SubNet, how much of a fill gets done beside one inference with the empty cache: the time in which the
-        memory has nothing else to do.
+    beside_cycles, beside_ms: by SubNet, how much of a fill gets done beside one inference with the empty cache: the
+        time in which the memory has nothing else to do.
     """
 
     def __init__(self, table: LatencyTable):

@@ -1,7 +1,7 @@
 """The policy interface, the two ways to choose a SubNet, and the baselines without a scheduler for the cache."""
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from nigiri.sched.errors import SchedulerError, UnreachableAccuracy, UnreachableLatency
 from nigiri.sched.query import REFUSED, Decision, Goal, Query, State
@@ -12,6 +12,7 @@ __all__ = ["FixedCache", "Goal", "NoCache", "OnMiss", "Policy", "choose", "choos
 OnMiss = Literal["raise", "best", "refuse"]
 
 
+@runtime_checkable
 class Policy(Protocol):
     """Decides about the query at the head of the queue; all it may know is in the arguments and in what it served.
 
@@ -43,8 +44,10 @@ def choose(query: Query, state: State, table: LatencyTable, goal: Goal, on_miss:
 
     strict_accuracy: the fastest SubNet that is accurate enough.  strict_latency: the most accurate that is fast
     enough.  Ties go to the other quantity.  While a fill runs, each is tried behind it and beside it with the empty
-    cache; where the target allows both, the way with less time for the query and the rest of the fill is taken.  When nothing reaches the target, `on_miss` says what happens: "best" takes the
-    most accurate, respectively the fastest, SubNet; "refuse" turns the query away.
+    cache; where the target allows both, the way with less time for the query and the rest of the fill is taken.
+
+    When nothing reaches the target, `on_miss` says what happens: "best" takes the most accurate, respectively the
+    fastest, SubNet; "refuse" turns the query away.
 
     Raises
     ------

@@ -88,8 +88,8 @@ class LatencyTable:
         if (self.cycles < 1).any():
             raise TableError(f"cycles must be positive, not {int(self.cycles.min())}")
         if min(self.fill_word_cycles, self.fill_entry_cycles, self.memory_word_cycles) < 0:
-            raise TableError(f"a change of the cache must not take negative cycles, not {self.fill_word_cycles} a word, "
-                             f"{self.fill_entry_cycles} a layer and {self.memory_word_cycles} of the memory")
+            raise TableError(f"a change of the cache must not take negative cycles, not {self.fill_word_cycles} a "
+                             f"word, {self.fill_entry_cycles} a layer and {self.memory_word_cycles} of the memory")
         if self.batches[0] != 1 or list(self.batches) != sorted(set(self.batches)):
             raise TableError(f"batches must ascend from 1, not {self.batches}")
         if (1,) != self.batches and (self.batch_cycles is None

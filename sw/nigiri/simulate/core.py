@@ -1,0 +1,238 @@
+"""The simulator: events are arrivals at an idle device, ends of launches, and faults (SimPy keeps the clock).
+
+Arrivals while all devices work need no event: they are let into the queue when a device becomes free.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import simpy
+
+from nigiri.sched.errors import SchedulerError
+from nigiri.sched.policy import Policy
+from nigiri.sched.query import Query, State
+from nigiri.sched.table import LatencyTable
+from nigiri.sched.waiting import Order, Waiting
+from nigiri.simulate.faults import Fault
+from nigiri.simulate.queries import Queries
+from nigiri.simulate.trace import Status, Trace
+
+__all__ = ["simulate"]
+
+MOST_DEVICES = 4096
+
+
+class _Device:
+    """One accelerator: its policy, what it has cached, and the launch that it works on."""
+
+    __slots__ = ("cached", "down", "fill_ms", "filled_at", "ids", "index", "launch", "policy")
+
+    def __init__(self, index: int, policy: Policy):
+        self.index, self.policy = index, policy
+        self.down = 0                 # faults that it has now
+        self.cached = 0
+        self.fill_ms = 0.0            # of a running fill; it uses the time in which nothing else runs
+        self.filled_at = 0.0          # when the device last ended a launch
+        self.launch = -1              # number of the launch; an end of another one is stale
+        self.ids: list[int] = []
+
+
+class _Simulation:
+    def __init__(self, queries: Queries, policies: Sequence[Policy], table: LatencyTable, order: Order):
+        self.queries, self.table = queries, table
+        self.env = simpy.Environment()
+        self.arrival, self.deadline = queries.arrival_s.tolist(), queries.deadline_s.tolist()
+        self.accuracy, self.latency = queries.accuracy.tolist(), queries.latency_ms.tolist()
+        self.waiting = Waiting(self.arrival, self.deadline, order)
+        self.devices = [_Device(n, p) for n, p in enumerate(policies)]
+        self.idle = list(self.devices)
+        self.alarm = False
+        self.served = 0
+        self.fill_words, self.changes = 0, 0
+        n = len(queries)
+        self.refused = bytearray(n)
+        # Of every launch: start, end, row, column, device, number of queries, and the place of its first one in `ids`.
+        # Plain numbers in flat lists: a million tuples would keep the garbage collector busy.
+        self.start, self.end = list[float](), list[float]()
+        self.row, self.column, self.device = list[int](), list[int](), list[int]()
+        self.size, self.place = list[int](), list[int]()
+        self.ids: list[int] = []
+        self.single_s: list[list[float]] = (table.latencies_ms / 1e3).tolist()
+        self.rows = len(table.subnets)
+        known: dict[int, int] = {}
+        for d in self.devices:
+            # A shared policy starts once.
+            if id(d.policy) not in known:
+                known[id(d.policy)] = d.policy.start(table)
+            d.cached = known[id(d.policy)]
+
+    def later(self, delay: float, call: Callable[[Any], None], value: Any = None) -> None:
+        event = self.env.timeout(delay, value)
+        event.callbacks.append(lambda e: call(e.value))
+
+    def dispatch(self, _: Any = None) -> None:
+        """Give the queue to the idle devices; when nothing waits, come back with the next arrival."""
+        waiting, now, idle = self.waiting, self.env.now, self.idle
+        waiting.admit(now)
+        while idle and waiting:
+            if self.launch(idle[-1], now):
+                idle.pop()
+        if idle and not self.alarm:
+            following = waiting.next_arrival
+            if following is not None:
+                self.alarm = True
+                self.later(max(0.0, following - now), self.ring)
+
+    def ring(self, _: Any) -> None:
+        self.alarm = False
+        self.dispatch()
+
+    def launch(self, d: _Device, now: float) -> bool:
+        """Ask the policy about the head of the queue; False when it refused."""
+        waiting, head = self.waiting, self.waiting.head
+        query = Query(self.accuracy[head], self.latency[head], self.arrival[head], head, self.deadline[head])
+        fill = max(0.0, d.fill_ms - 1e3 * (now - d.filled_at)) if d.fill_ms else 0.0
+        row, load, size, wait = d.policy.decide(
+            query, State(d.cached, self.served, len(waiting) - 1, now, fill, d.index), self.table)
+        if row < 0:
+            waiting.take(1)
+            self.refused[head] = 1
+            return False
+        if not row < self.rows or size < 1:
+            raise SchedulerError(f"policy {d.policy.name!r} decided for SubNet {row} and a batch of {size}: rows are 0 "
+                                 f"to {self.rows - 1}, batches at least 1")
+        ids = waiting.take(size)
+        column = d.cached if wait or not fill else 0
+        if len(ids) == 1:
+            service = self.single_s[row][column]
+        else:
+            service = self.table.launch_cycles(row, len(ids), column) / (self.table.clock_mhz * 1e6)
+        if fill:
+            if wait:
+                service += fill / 1e3
+                d.fill_ms = 0.0
+            else:
+                # The fill goes on in the memory's free time, and rests while the device is not idle.
+                d.fill_ms = max(0.0, fill - self.table.lookup.beside_ms[row])
+        else:
+            d.fill_ms = 0.0
+        d.ids, d.launch = ids, len(self.start)
+        self.start.append(now)
+        self.end.append(now + service)
+        self.row.append(row)
+        self.column.append(column)
+        self.device.append(d.index)
+        self.size.append(len(ids))
+        self.place.append(len(self.ids))
+        self.ids += ids
+        event = self.env.timeout(service, (d, d.launch, load))
+        event.callbacks.append(self.done)
+        return True
+
+    def done(self, event: Any) -> None:
+        d, launch, load = event.value
+        if launch != d.launch:
+            return
+        now = self.env.now
+        self.served += len(d.ids)
+        d.ids = []
+        d.filled_at = now
+        if load is not None:
+            lookup = self.table.lookup
+            d.fill_ms += float(lookup.fill_cycles[d.cached, load]) / (self.table.clock_mhz * 1e3)
+            self.fill_words += int(lookup.fill_words[d.cached, load])
+            self.changes += 1
+            d.cached = load
+        waiting = self.waiting
+        waiting.admit(now)
+        while waiting:
+            if self.launch(d, now):
+                return
+        self.idle.append(d)
+        self.dispatch()
+
+    def trace(self) -> Trace:
+        """The columns by query."""
+        n = len(self.queries)
+        ids, size = np.array(self.ids, np.int64), np.array(self.size, np.int64)
+        kept = ids >= 0
+        ids_kept = ids[kept]
+
+        def column(of: list[Any], empty: float, kind: Any) -> np.ndarray:
+            out: np.ndarray = np.full(n, empty, kind)
+            out[ids_kept] = np.repeat(np.array(of, kind), size)[kept]
+            return out
+
+        status = np.frombuffer(bytes(self.refused), np.uint8) * np.uint8(Status.REFUSED)
+        status[ids_kept] = Status.SERVED
+        first = np.zeros(n, np.bool_)
+        heads = ids[np.array(self.place, np.int64)]
+        first[heads[heads >= 0]] = True
+        return Trace(queries=self.queries, table=self.table, devices=len(self.devices), status=status,
+                     start_s=column(self.start, np.nan, np.float64), end_s=column(self.end, np.nan, np.float64),
+                     subnet=column(self.row, -1, np.int32), column=column(self.column, 0, np.int32),
+                     device=column(self.device, -1, np.int32), batch=column(self.size, 0, np.int32), first=first,
+                     busy_s=float((np.array(self.end) - np.array(self.start)).sum()), fill_words=self.fill_words,
+                     cache_changes=self.changes)
+
+    def kill(self, d: _Device) -> None:
+        """The device is gone; what it worked on waits again."""
+        d.down += 1
+        if d.down > 1:
+            return
+        if d.ids:
+            self.end[d.launch] = self.env.now
+            place = self.place[d.launch]
+            self.ids[place:place + len(d.ids)] = [-1] * len(d.ids)
+            for n in reversed(d.ids):
+                self.waiting.give_back(n)
+            d.ids, d.launch = [], -1
+        else:
+            self.idle.remove(d)
+        self.dispatch()
+
+    def revive(self, d: _Device) -> None:
+        """The device is back, with an empty cache; what was cached is loaded again."""
+        d.down -= 1
+        if d.down:
+            return
+        d.fill_ms = float(self.table.lookup.fill_cycles[0, d.cached]) / (self.table.clock_mhz * 1e3)
+        d.filled_at = self.env.now
+        self.idle.append(d)
+        self.dispatch()
+
+
+def simulate(queries: Queries, policy: Policy | Callable[[], Policy], table: LatencyTable, *, devices: int = 1,
+             order: Order = "deadline", faults: Sequence[Fault] = ()) -> Trace:
+    """Serve `queries` on equal devices behind one queue.
+
+    Parameters
+    ----------
+    policy: one for all devices, or something that makes one for each (a cache-aware policy needs its own).
+    table: says how long a launch takes; the first SubGraph of a policy is cached before the first arrival.
+    order: of the queue.
+    faults: devices that go away.  The queries of an interrupted launch go back to their place in the queue.
+
+    Raises
+    ------
+    SchedulerError: no devices or too many, a fault of a device that does not exist, or a decision that makes no sense.
+    """
+    if not 1 <= devices <= MOST_DEVICES:
+        raise SchedulerError(f"devices must be between 1 and {MOST_DEVICES}, not {devices}")
+    policies: list[Policy]
+    if isinstance(policy, Policy):
+        policies = [policy] * devices
+    else:
+        policies = [policy() for _ in range(devices)]
+    sim = _Simulation(queries, policies, table, order)
+    for f in faults:
+        if f.device >= devices:
+            raise SchedulerError(f"there is no device {f.device} that could fail: devices are 0 to {devices - 1}")
+        sim.later(f.at_s, sim.kill, sim.devices[f.device])
+        if f.back_s != float("inf"):
+            sim.later(f.back_s, sim.revive, sim.devices[f.device])
+    sim.later(0.0, sim.dispatch)
+    sim.env.run()
+    return sim.trace()

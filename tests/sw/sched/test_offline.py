@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 from sched_helpers import by_roofline, table
@@ -28,7 +28,7 @@ def test_against_brute_force(goal):
         return
 
     def price(columns):
-        cycles = sum(float(lookup.fill_cycles[a, b]) for a, b in zip(columns, columns[1:], strict=False))
+        cycles = sum(float(lookup.fill_cycles[a, b]) for a, b in pairwise(columns))
         for n, q in enumerate(queries):
             able = [i for i, s in enumerate(TABLE.subnets) if s.accuracy >= q.accuracy]
             cycles += min(int(TABLE.cycles[i, columns[n // 4]]) for i in able)

@@ -147,16 +147,20 @@ def test_ensemble():
 
 @pytest.mark.parametrize(("call", "message"), [
     (lambda: confidence(np.zeros((2, 3)), "sure"), r"^measure must be 'square', 'top' or 'margin', not 'sure'$"),
-    (lambda: confidence(np.zeros((2, 1))), r"^confidence needs a positive temperature and at least two classes, not 1.0 "
+    (lambda: confidence(np.zeros((2, 1))), r"^confidence needs a positive temperature and at least two classes, not "
+                                           r"1.0 "
                                            r"and logits of shape \(2, 1\)$"),
-    (lambda: PlattBinning.fit(np.zeros(50), np.zeros(50)), r"^calibration needs as many answers as confidences and 2 for "
-                                                           r"each of at least 1 bin, not \(50,\), \(50,\) and 100 bins$"),
+    (lambda: PlattBinning.fit(np.zeros(50), np.zeros(50)), r"^calibration needs as many answers as confidences and 2 "
+                                                           r"for "
+                                                           r"each of at least 1 bin, not \(50,\), \(50,\) and 100 "
+                                                           r"bins$"),
     (lambda: PlattBinning.fit(np.zeros(50), np.ones(50), 2), r"^calibration needs right and wrong answers: take more "
                                                              r"samples$"),
     (lambda: temperature(np.zeros((3, 2)), np.zeros(2, int)), r"^temperature needs logits \[n, classes\] and n labels, "
                                                               r"not \(3, 2\) and \(2,\)$"),
     (lambda: run_cascade(np.zeros((2, 5)), np.zeros((2, 5)), np.zeros(2), np.ones(2)),
-     r"^a cascade of 2 models and 5 images needs as many answers, 1 thresholds and 2 energies, not \(2, 5\), \(2,\) and "
+     r"^a cascade of 2 models and 5 images needs as many answers, 1 thresholds and 2 energies, not \(2, 5\), \(2,\) "
+     r"and "
      r"\(2,\)$"),
     (lambda: ensemble(np.zeros((1, 1, 2)), 0), r"^alpha must be above 0 and at most 1, not 0$"),
     (lambda: grid_search(*made(2, 100), least=1.1), r"^no thresholds reach an accuracy of 110.00 %: ask for less$"),

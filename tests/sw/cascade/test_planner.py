@@ -60,7 +60,8 @@ def test_stages_make_a_large_model_fit():
     assert p.stages == (1, 2) and p.replicas == (1, 1)
     check([SMALL, wide], devices, p)
     assert p.rate == pytest.approx(min(1000, 2 / (0.25 * 8e-3)))
-    with pytest.raises(PlannerError, match=r"^no plan places small, wide on 3 devices so that each has a piece and none "
+    with pytest.raises(PlannerError, match=r"^no plan places small, wide on 3 devices so that each has a piece and "
+                                           r"none "
                                            r"too much: give devices with more memory, or fewer of them$"):
         plan([SMALL, wide], devices, most_stages=1)
 
@@ -79,7 +80,8 @@ def test_eight_devices_replicas_follow_the_reach():
 
 
 @pytest.mark.parametrize(("call", "message"), [
-    (lambda: plan([], [Device(memory=1)]), r"^a plan needs models, devices, and a batch, stages and replicas of at least "
+    (lambda: plan([], [Device(memory=1)]), r"^a plan needs models, devices, and a batch, stages and replicas of at "
+                                           r"least "
                                            r"1, not 0, 1, 1, 2 and 8$"),
     (lambda: plan([Model(name="m", latency_s=1, reach=2, memory=1)], [Device(memory=1)]),
      r"^model 'm' needs a positive latency, a reach above 0 and at most 1, and no negative size$"),

@@ -24,6 +24,7 @@ class Outcome:
     reach: float64 [models], share of images that each model works on.
     energy: mean energy of an image, in the unit of the models' energies.
     answered_by: int64 [images], the model that answered.
+    right: bool [images], whether its answer was right.
     energies: float64 [images].
     """
 
@@ -31,6 +32,7 @@ class Outcome:
     reach: np.ndarray
     energy: float
     answered_by: np.ndarray
+    right: np.ndarray
     energies: np.ndarray
 
 
@@ -82,21 +84,27 @@ def run_cascade(confidence: np.ndarray, correct: np.ndarray, thresholds: np.ndar
             at[leaves] = m + 1
     right = np.asarray(correct)[answered, np.arange(images)]
     return Outcome(accuracy=float(right.mean()), reach=reach, energy=float(energies.mean()), answered_by=answered,
-                   energies=energies)
+                   right=right, energies=energies)
 
 
 def ensemble(logits: np.ndarray, alpha: float) -> np.ndarray:
-    """Logits [models, images, classes] carried along the cascade: h <- (1 - alpha) h + alpha logits.
+    """Logits of every model behind every first one, float64 [models, models, images, classes].
 
-    alpha = 1 uses each model's own.  Every model is taken to have been reached from the one before.
+    The prototype carries logits along: h <- (1 - alpha) h + alpha logits.  Here h is that of the cascade's first model,
+    which every image comes through, so that it does not matter which models were jumped over.  Entry [f, m] is
+    (1 - alpha) logits[f] + alpha logits[m], and logits[f] itself for m = f.
+
+    Parameters
+    ----------
+    logits: [models, images, classes], in one unit (divided by each model's temperature).
+    alpha: above 0 and at most 1; 1 uses each model's own.
 
     Raises
     ------
-    CascadeError: alpha is not above 0 and at most 1.
+    CascadeError: alpha out of range.
     """
     if not 0 < alpha <= 1:
         raise CascadeError(f"alpha must be above 0 and at most 1, not {alpha}")
-    out = np.array(logits, np.float64)
-    for m in range(1, len(out)):
-        out[m] = (1 - alpha) * out[m - 1] + alpha * out[m]
+    z = np.asarray(logits, np.float64)
+    out: np.ndarray = (1 - alpha) * z[:, None] + alpha * z[None]
     return out

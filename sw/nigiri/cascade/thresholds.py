@@ -15,7 +15,7 @@ import numpy as np
 from nigiri.cascade.errors import CascadeError
 from nigiri.cascade.simulate import Outcome, run_cascade
 
-__all__ = ["Cascade", "evaluate", "grid_search", "pareto", "search"]
+__all__ = ["Cascade", "Standard", "evaluate", "grid_search", "pareto", "search"]
 
 GRID = np.linspace(0, 1, 100)
 MOST = 100_000
@@ -35,9 +35,41 @@ class Cascade:
 
 def evaluate(cascade: Cascade, confidence: np.ndarray, correct: np.ndarray, energy: np.ndarray, *,
              skip: bool = True) -> Outcome:
-    """Serve images with a cascade; rows of the arrays are all models there are."""
-    rows = list(cascade.models)
-    return run_cascade(confidence[rows], correct[rows], np.array(cascade.thresholds), energy[rows], skip=skip)
+    """Serve images with a cascade.
+
+    confidence, correct: [models, images] of all models there are; or [models, models, images], where the first index is
+    the first model of the cascade, whose logits those behind it take into account.
+    """
+    c, y = (_rows(x, cascade.models) for x in (confidence, correct))
+    return run_cascade(c, y, np.array(cascade.thresholds), energy[list(cascade.models)], skip=skip)
+
+
+def _rows(values: np.ndarray, models: tuple[int, ...]) -> np.ndarray:
+    out: np.ndarray = values[list(models)] if values.ndim == 2 else values[models[0], list(models)]
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Standard:
+    """What a cascade is held against: another model on the same images.
+
+    Parameters
+    ----------
+    right: bool [images], the other model's answers.
+    tolerance: how much less accurate the cascade may be, in shares.
+    sigmas: standard errors of the difference by which it must be better than that.  The difference is paired: images
+        that both answer alike say nothing, so that its error is far below that of an accuracy.
+    """
+
+    right: np.ndarray
+    tolerance: float = 0.0
+    sigmas: float = 0.0
+
+    def short(self, right: np.ndarray) -> float:
+        """By how much answers miss it; 0 or less when they hold."""
+        difference = right.astype(np.float64) - self.right
+        error = float(difference.std()) / len(difference) ** 0.5
+        return -self.tolerance - float(difference.mean()) + self.sigmas * error
 
 
 def _vectors(models: int, most: int, seed: int) -> Iterator[tuple[float, ...]]:
@@ -77,24 +109,23 @@ def _found(best: Cascade | None, least: float) -> Cascade:
     return best
 
 
-def _descend(models: tuple[int, ...], confidence: np.ndarray, correct: np.ndarray, energy: np.ndarray, least: float,
-             skip: bool) -> list[Cascade]:
-    """Cascades of `models` met on the way to the cheapest one of accuracy `least`, one threshold at a time."""
-    rows = list(models)
-    c, y, e = confidence[rows], correct[rows], energy[rows]
+def _descend(models: tuple[int, ...], confidence: np.ndarray, correct: np.ndarray, energy: np.ndarray,
+             standard: Standard, skip: bool) -> list[tuple[float, Cascade]]:
+    """(by how much it misses the standard, cascade) of all met on the way to the cheapest, one threshold at a time."""
+    c, y, e = _rows(confidence, models), _rows(correct, models), energy[list(models)]
     # Between a threshold of nearly everything and of nearly nothing, where the confidences are.
-    grids = [np.unique(np.quantile(c[m], np.linspace(0.01, 0.99, 40))) for m in range(len(rows) - 1)]
-    vector = np.array([np.quantile(c[m], 0.4) for m in range(len(rows) - 1)])
-    met: dict[tuple[float, ...], Cascade] = {}
+    grids = [np.unique(np.quantile(c[m], np.linspace(0.01, 0.99, 25))) for m in range(len(models) - 1)]
+    vector = np.array([np.quantile(c[m], 0.4) for m in range(len(models) - 1)])
+    met: dict[tuple[float, ...], tuple[float, Cascade]] = {}
 
     def value(v: np.ndarray) -> tuple[bool, float]:
         key = tuple(float(x) for x in v)
         if key not in met:
             o = run_cascade(c, y, v, e, skip=skip)
-            met[key] = Cascade(models, key, o.accuracy, o.energy)
-        x = met[key]
-        # First reach the accuracy, then be cheap.
-        return x.accuracy < least, x.energy if x.accuracy >= least else -x.accuracy
+            met[key] = standard.short(o.right), Cascade(models, key, o.accuracy, o.energy)
+        short, x = met[key]
+        # First hold the standard, then be cheap.
+        return short > 0, x.energy if short <= 0 else short
 
     for _ in range(ROUNDS):
         before = vector.copy()
@@ -106,25 +137,23 @@ def _descend(models: tuple[int, ...], confidence: np.ndarray, correct: np.ndarra
     return list(met.values())
 
 
-def search(confidence: np.ndarray, correct: np.ndarray, energy: np.ndarray, *, least: float,
-           sizes: Sequence[int] = (2, 3), skip: bool = True, last: int | None = None) -> tuple[Cascade, list[Cascade]]:
-    """(the cheapest cascade of accuracy at least `least`, all that were tried), over sets of models.
+def search(confidence: np.ndarray, correct: np.ndarray, energy: np.ndarray, standard: Standard, *,
+           sizes: Sequence[int] = (2, 3), skip: bool = True) -> tuple[Cascade, list[Cascade]]:
+    """(the cheapest cascade that holds the standard, all that were tried), over all sets of `sizes` models.
 
-    Parameters
-    ----------
-    sizes: of the sets.  last: the model at the end of every cascade; None takes any.
+    Arrays are as in :func:`evaluate`.
 
     Raises
     ------
-    CascadeError: none reaches it.
+    CascadeError: none holds it.
     """
-    tried: list[Cascade] = []
+    tried: list[tuple[float, Cascade]] = []
     for size in sizes:
         for models in combinations(range(len(energy)), size):
-            if last is None or models[-1] == last:
-                tried += _descend(models, confidence, correct, energy, least, skip)
-    good = [x for x in tried if x.accuracy >= least]
-    return _found(min(good, key=lambda x: x.energy, default=None), least), tried
+            tried += _descend(models, confidence, correct, energy, standard, skip)
+    good = [x for short, x in tried if short <= 0]
+    least = float(standard.right.mean()) - standard.tolerance
+    return _found(min(good, key=lambda x: x.energy, default=None), least), [x for _, x in tried]
 
 
 def pareto(cascades: Sequence[Cascade]) -> list[Cascade]:

@@ -1,7 +1,7 @@
 """What others published, in the numbers that the comparisons need, each with its source."""
 from __future__ import annotations
 
-__all__ = ["DPU", "ENGINE", "ENGINE_MS", "GAINS", "LAYERS_3X3", "SUSHI_END_TO_END"]
+__all__ = ["DPU", "ENGINE", "ENGINE_MS", "GAINS", "HYBRIDSERVE", "LAYERS_3X3", "SUPERSERVE", "SUSHI_END_TO_END"]
 
 ENGINE = {
     "name": "SushiAccel", "mac_units": 1296, "clock_mhz": 100.0, "board": "ZCU104",
@@ -38,3 +38,19 @@ SUSHI_END_TO_END = {
               "off-chip energy up to 78.7 %); IEEE Micro 2023 (latency up to 32 %); hit ratios of the appendix are "
               "recalled, not read again"}
 """What SUSHI saved at most end to end, against no SubGraph Stationary, and its hit ratios by vector norms."""
+
+HYBRIDSERVE = {
+    "abstract_times_lower": 19.8,
+    "prototype": {"GPT": {"preserved": 1.8, "optimised": 3.6}, "ViT": {"preserved": 7.3, "optimised": 10.4},
+                  "T5": {"preserved": 4.6, "optimised": 7.0}},
+    "source": "arXiv 2505.12566, abstract; drunkcoding/model-inference, plotting scripts: J/request against DeepSpeed"}
+"""Energy at the largest model's accuracy, times lower."""
+
+SUPERSERVE = {
+    "azure": {"attainment": 0.99999, "accuracy_gained": 4.67, "attainment_times": 2.85},
+    "bursty": {"attainment": 0.999, "accuracy_gained": 4.33, "attainment_times": 2.06},
+    "time_varying": {"attainment": [0.991, 1.0]}, "faults": {"attainment": 0.999, "capacity_left": 0.5},
+    "ablation": {"SlackFit": 0.999, "MaxBatch": "loses up to 5 % at CV^2 = 8", "MaxAcc": "diverges"},
+    "capacity": 8000.0, "devices": 8, "slo_ms": 36.0,
+    "source": "SuperServe, NSDI 2025, pages 739 to 758: OFAResNet on ImageNet, eight RTX 2080 Ti"}
+"""SLO attainment, accuracy gained at equal attainment, and attainment at equal accuracy against Clipper+ and INFaaS."""

@@ -73,7 +73,9 @@ class ExpectedSaving:
 
     Every query is counted under its target, not under the SubNet that happened to serve it: the cost of a column is
     what the queries would take if each had the SubNet that is best *with that column*.  Counts of older periods fade by
-    `memory`.  A change pays its fill once; the saving is expected to last for `horizon` queries.
+    `memory`.
+
+    A change pays its fill once; the saving is expected to last for `horizon` queries.
 
     strict_accuracy: cost is cycles, and `bytes_weight` times the weight bytes fetched, both relative to the empty
     cache.  strict_latency: cost is accuracy lost, then cycles.
@@ -104,7 +106,8 @@ class ExpectedSaving:
         self._edges: list[float] = self._grid.tolist()
         self._costs = np.concatenate([ranks, self._latency_costs(table, per_query)])
         # A fill costs its cycles, and its bytes like those of a query.
-        self._fills = (lookup.fill_cycles / per_query + weight * lookup.fill_words) / self.horizon
+        self._fills = lookup.fill_cycles / per_query + weight * lookup.fill_words
+        self._regret = np.zeros(len(self._fills))
         self._first = len(ranks)
         self._counts = np.zeros(len(self._costs))
         self._fresh = [0] * len(self._costs)
@@ -131,7 +134,20 @@ class ExpectedSaving:
     def choose(self, cached: int) -> int:
         self._counts *= self.memory
         self._counts += self._fresh
+        # What each column would have saved since the last change, but for what it would have lost before.
+        period = np.dot(self._fresh, self._costs)
+        self._regret += period[cached] - period
+        np.maximum(self._regret, 0.0, out=self._regret)
         self._fresh = [0] * len(self._fresh)
-        cost = self._counts @ self._costs / self._counts.sum() + self._fills[cached]
-        best = int(cost.argmin())
-        return cached if cost[cached] <= cost[best] else best
+        fills = self._fills[cached]
+        cost = np.dot(self._counts, self._costs)
+        cost *= self.horizon / self._counts.sum()
+        expected = cost + fills
+        best = int(expected.argmin())
+        if expected[best] >= expected[cached]:
+            late = np.where(cost < cost[cached], self._regret - fills, -1.0)
+            best = int(late.argmax())
+            if late[best] <= 0:
+                return cached
+        self._regret[:] = 0.0
+        return best

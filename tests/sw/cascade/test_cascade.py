@@ -12,7 +12,7 @@ from nigiri.cascade.calibrate import PlattBinning, expected_calibration_error, t
 from nigiri.cascade.confidence import confidence, softmax
 from nigiri.cascade.errors import CascadeError
 from nigiri.cascade.simulate import ensemble, run_cascade
-from nigiri.cascade.thresholds import evaluate, grid_search, pareto, search
+from nigiri.cascade.thresholds import Cascade, Standard, evaluate, grid_search, pareto, search
 
 
 def made(models=3, images=4000, seed=1):
@@ -130,7 +130,8 @@ def test_search_is_no_worse_than_the_grid_and_keeps_its_accuracy():
     c, y, e = made(3, 3000)
     least = y[-1].mean() - 0.005
     grid = grid_search(c, y, e, least=least, most=2000)
-    best, tried = search(c, y, e, least=least)
+    standard = Standard(y[-1], tolerance=0.005)
+    best, tried = search(c, y, e, standard)
     assert best.accuracy >= least and best.energy <= grid.energy * 1.01 and best.energy < e[-1]
     o = evaluate(best, c, y, e)
     assert (o.accuracy, o.energy) == (best.accuracy, best.energy)
@@ -141,8 +142,28 @@ def test_search_is_no_worse_than_the_grid_and_keeps_its_accuracy():
 
 def test_ensemble():
     z = np.array([[[4.0, 0]], [[0, 2.0]], [[0, 1.0]]])
-    assert (ensemble(z, 1.0) == z).all()
-    assert ensemble(z, 0.5)[1].tolist() == [[2, 1]] and ensemble(z, 0.5)[2].tolist() == [[1, 1]]
+    assert (ensemble(z, 1.0) == z[None]).all()
+    half = ensemble(z, 0.5)
+    assert half[0, 0].tolist() == [[4, 0]] and half[0, 1].tolist() == [[2, 1]] and half[1, 2].tolist() == [[0, 1.5]]
+
+
+def test_models_behind_a_first_one():
+    c, y, e = made(3, 500)
+    cubes = np.stack([c, c[::-1], c]), np.stack([y, y[::-1], y])
+    x = Cascade((1, 2), (0.5,), 0, 0)
+    want = run_cascade(np.stack([c[1], c[0]]), np.stack([y[1], y[0]]), np.array([0.5]), e[1:])
+    got = evaluate(x, *cubes, e)
+    assert (got.accuracy, got.energy) == (want.accuracy, want.energy)
+
+
+def test_standard_is_paired():
+    right = np.array([1, 1, 0, 0] * 100, bool)
+    assert Standard(right).short(right) == 0
+    worse = right.copy()
+    worse[0] = False                                             # one of 400
+    d = np.array([-1.0] + [0] * 399)
+    assert Standard(right, tolerance=0.01).short(worse) == pytest.approx(0.0025 - 0.01)
+    assert Standard(right, 0.01, 2).short(worse) == pytest.approx(0.0025 - 0.01 + 2 * d.std() / 20)
 
 
 @pytest.mark.parametrize(("call", "message"), [
@@ -162,6 +183,7 @@ def test_ensemble():
      r"^a cascade of 2 models and 5 images needs as many answers, 1 thresholds and 2 energies, not \(2, 5\), \(2,\) "
      r"and "
      r"\(2,\)$"),
+    (lambda: search(*made(2, 100), Standard(np.ones(100, bool))), r"^no thresholds reach an accuracy of 100.00 %"),
     (lambda: ensemble(np.zeros((1, 1, 2)), 0), r"^alpha must be above 0 and at most 1, not 0$"),
     (lambda: grid_search(*made(2, 100), least=1.1), r"^no thresholds reach an accuracy of 110.00 %: ask for less$"),
 ])

@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 
+from nigiri.cascade.balance import balance
 from nigiri.cascade.errors import PlannerError
 from nigiri.cascade.planner import Device, Model, plan
 
@@ -79,7 +80,28 @@ def test_eight_devices_replicas_follow_the_reach():
     assert all(n >= x / min(load) - 1e-9 for n, x in zip(p.replicas, load, strict=True))
 
 
+def test_balance_keeps_all_devices_busy():
+    models = [SMALL, LARGE]
+    got = balance(models, [Device(memory=4)] * 3)
+    assert got.rate == pytest.approx(3 / (1e-3 + 0.5 * 4e-3))
+    assert got.share.sum(axis=0) == pytest.approx([1, 1, 1], abs=1e-6)
+    assert got.share.sum(axis=1) == pytest.approx([got.rate * 1e-3, got.rate * 0.5 * 4e-3])
+
+
+def test_balance_with_little_memory_keeps_models_apart():
+    # Only one model fits a device: one device for the small one, two for the large.
+    got = balance([SMALL, LARGE], [Device(memory=3)] * 3)
+    assert got.rate == pytest.approx(min(1 / 1e-3, 2 / (0.5 * 4e-3)))
+    assert ((got.share > 1e-6).sum(axis=0) <= 1).all()
+
+
 @pytest.mark.parametrize(("call", "message"), [
+    (lambda: balance([SMALL], []), r"^balancing needs models and devices, not 1 and 0$"),
+    (lambda: balance([LARGE], [Device(memory=1)]), r"^model 'large' needs a positive latency, a reach above 0 and at "
+                                                   r"most 1, and no more memory than a device has$"),
+    (lambda: balance([SMALL, LARGE], [Device(memory=3)]), r"^no sharing of 1 devices serves all of small, large: give "
+                                                          r"devices with more memory$"),
+
     (lambda: plan([], [Device(memory=1)]), r"^a plan needs models, devices, and a batch, stages and replicas of at "
                                            r"least "
                                            r"1, not 0, 1, 1, 2 and 8$"),

@@ -5,6 +5,7 @@ import typer
 
 from nigiri.cli.bench_cycle_model import bench_cycle_model
 from nigiri.cli.bench_network import bench_network
+from nigiri.cli.bench_scheduler import bench_scheduler
 from nigiri.cli.bench_speed import bench_speed
 from nigiri.cli.compile import compile_command
 from nigiri.cli.demo import demo
@@ -15,8 +16,10 @@ from nigiri.cli.pareto import pareto
 from nigiri.cli.predictor import check, convert
 from nigiri.cli.profile import profile
 from nigiri.cli.reproduce import sushi_accel
+from nigiri.cli.reproduce_serving import hybridserve, superserve, sushi_end_to_end
 from nigiri.cli.run import run
 from nigiri.cli.sweep import sweep
+from nigiri.cli.table import table
 from nigiri.cli.verilog import verilog
 
 __all__ = ["app"]
@@ -34,13 +37,18 @@ app.command()(pareto)
 app.command()(profile)
 app.command()(run)
 app.command()(sweep)
+app.command()(table)
 app.command()(verilog)
 app.add_typer(bench, name="bench")
 reproduce = typer.Typer(help="Published experiments, here.", no_args_is_help=True)
 app.add_typer(reproduce, name="reproduce")
 reproduce.command("sushi-accel")(sushi_accel)
+reproduce.command("sushi-end-to-end")(sushi_end_to_end)
+reproduce.command()(superserve)
+reproduce.command()(hybridserve)
 bench.command("cycle-model")(bench_cycle_model)
 bench.command("network")(bench_network)
+bench.command("scheduler")(bench_scheduler)
 bench.command("speed")(bench_speed)
 predictor = typer.Typer(help="Accuracy predictors of Once-for-All, which the user brings.", no_args_is_help=True)
 app.add_typer(predictor, name="predictor")

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files
@@ -22,7 +22,8 @@ from nigiri.sched.table import LatencyTable, SubNet
 from nigiri.sched.workload import Workload, workload
 from nigiri.spec.memory import default_memory
 
-__all__ = ["FAMILIES", "RESNET_TOP1", "Machine", "latency_table", "load_table", "save_table", "shipped_table"]
+__all__ = ["FAMILIES", "RESNET_TOP1", "Machine", "joined", "latency_table", "load_table", "save_table", "shipped_table",
+           "table_path"]
 
 FAMILIES = ("resnet50", "mobilenet_v3", "mobilenet_v3_160")
 RESNET_TOP1 = {"A": 75.0, "B": 76.3, "C": 78.3, "D": 79.0, "E": 79.7, "F": 79.8}
@@ -139,10 +140,37 @@ def load_table(path: Path) -> LatencyTable:
     return LatencyTable.from_json(raw.decode(errors="replace"))
 
 
+def table_path(family: str, where: str) -> Path:
+    """Where the package keeps a table."""
+    return data(f"tables/{family}-{where.replace('@', '-')}.json.gz")
+
+
 def shipped_table(family: str, where: str) -> LatencyTable:
-    """A table that comes with the package; raises TableError when it has none for this machine."""
-    path = data(f"tables/{family}-{where.replace('@', '-')}.json.gz")
+    """A table that comes with the package.
+
+    Raises
+    ------
+    BadArgument: an unknown family.  TableError: the package has none for this machine.
+    """
+    if family not in FAMILIES:
+        raise BadArgument(f"unknown family {family!r}: choose one of {', '.join(FAMILIES)}")
+    path = table_path(family, where)
     if not path.exists():
         raise TableError(f"no latency table of {family} on {where} comes with the package: make one with "
                          f"nigiri table {family} --config {where}")
     return load_table(path)
+
+
+def joined(tables: Sequence[LatencyTable]) -> LatencyTable:
+    """SubNets of several tables of one SuperNet on one machine, for different image sides, with nothing cached.
+
+    Their names get the place of their table: "A" of the second is "A.2".
+    """
+    first = tables[0]
+    subnets = [replace(s, name=f"{s.name}.{n + 1}") for n, t in enumerate(tables) for s in t.subnets]
+    layers = {x.id: x for t in tables for x in t.layers}
+    return LatencyTable(
+        layers=tuple(layers[i] for i in sorted(layers)), subnets=tuple(subnets), subgraphs=(Candidate("empty", {}),),
+        cycles=np.concatenate([t.cycles[:, :1] for t in tables]), clock_mhz=first.clock_mhz, capacity=first.capacity,
+        origin=(("model",),) * len(subnets), source=first.source, batches=first.batches,
+        batch_cycles=np.concatenate([t.batch_cycles for t in tables if t.batch_cycles is not None]))

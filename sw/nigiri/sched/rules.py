@@ -5,6 +5,7 @@ rows, so that a decision costs a few vector operations of the length of the colu
 """
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import Protocol
 
 import numpy as np
@@ -53,18 +54,18 @@ class NearestVector:
             graphs, nets = graphs[:, keep], nets[:, keep]
         self._norms = (graphs ** 2).sum(axis=1)
         self._products = list(nets @ graphs.T)
-        self._counts = [0] * len(nets)
+        self._sum, self._count = np.zeros_like(self._norms), 0
 
     def see(self, row: int, query: Query, goal: Goal) -> None:
-        self._counts[row] += 1
+        self._sum += self._products[row]
+        self._count += 1
 
     def choose(self, cached: int) -> int:
-        total = np.zeros_like(self._norms)
-        for row, count in enumerate(self._counts):
-            if count:
-                total += count * self._products[row]
-        best = int((self._norms - (2 / sum(self._counts)) * total).argmin())
-        self._counts = [0] * len(self._counts)
+        self._sum *= -2 / self._count
+        self._sum += self._norms
+        best = int(self._sum.argmin())
+        self._sum.fill(0.0)
+        self._count = 0
         return best
 
 
@@ -75,7 +76,9 @@ class ExpectedSaving:
     what the queries would take if each had the SubNet that is best *with that column*.  Counts of older periods fade by
     `memory`.
 
-    A change pays its fill once; the saving is expected to last for `horizon` queries.
+    A change pays its fill once.  It is made when the saving, expected to last for `horizon` queries, is larger; or when
+    it would have saved as much since the last change (as one buys skis when the rent has cost as much), so that a small
+    saving that lasts is taken too.
 
     strict_accuracy: cost is cycles, and `bytes_weight` times the weight bytes fetched, both relative to the empty
     cache.  strict_latency: cost is accuracy lost, then cycles.
@@ -104,13 +107,14 @@ class ExpectedSaving:
         ranks = lookup.rank_cycles / per_query + weight * fetched
         self._grid = np.quantile(table.latencies_ms, np.linspace(0, 1, LEVELS))
         self._edges: list[float] = self._grid.tolist()
-        self._costs = np.concatenate([ranks, self._latency_costs(table, per_query)])
+        self._costs = list(np.concatenate([ranks, self._latency_costs(table, per_query)]))
         # A fill costs its cycles, and its bytes like those of a query.
-        self._fills = lookup.fill_cycles / per_query + weight * lookup.fill_words
-        self._regret = np.zeros(len(self._fills))
+        fills = lookup.fill_cycles.astype(np.float64) / per_query + weight * lookup.fill_words
+        self._fills = list(fills)
         self._first = len(ranks)
-        self._counts = np.zeros(len(self._costs))
-        self._fresh = [0] * len(self._costs)
+        # Cost by column of the last period, of all periods faded, and what each column would have saved.
+        self._period, self._total, self._regret = (np.zeros(len(self._fills)) for _ in range(3))
+        self._fresh, self._weight = 0, 0.0
 
     def _latency_costs(self, table: LatencyTable, per_query: float) -> np.ndarray:
         """[LEVELS, SubGraphs]: a point of accuracy counts as much as a whole mean query."""
@@ -123,31 +127,31 @@ class ExpectedSaving:
 
     def see(self, row: int, query: Query, goal: Goal) -> None:
         if goal == "strict_accuracy":
-            self._fresh[self._lookup.rank(query.accuracy)] += 1
+            self._period += self._costs[self._lookup.rank(query.accuracy)]
         else:
-            lo, hi = 0, LEVELS
-            while lo < hi:                                         # the last level that is not above the target
-                mid = (lo + hi) // 2
-                lo, hi = (mid + 1, hi) if self._edges[mid] <= query.latency_ms else (lo, mid)
-            self._fresh[self._first + max(0, lo - 1)] += 1
+            # The last level that is not above the target.
+            level = bisect_right(self._edges, query.latency_ms) - 1
+            self._period += self._costs[self._first + max(0, level)]
+        self._fresh += 1
 
     def choose(self, cached: int) -> int:
-        self._counts *= self.memory
-        self._counts += self._fresh
+        period, total, regret, fills = self._period, self._total, self._regret, self._fills[cached]
+        total *= self.memory
+        total += period
+        self._weight = self.memory * self._weight + self._fresh
         # What each column would have saved since the last change, but for what it would have lost before.
-        period = np.dot(self._fresh, self._costs)
-        self._regret += period[cached] - period
-        np.maximum(self._regret, 0.0, out=self._regret)
-        self._fresh = [0] * len(self._fresh)
-        fills = self._fills[cached]
-        cost = np.dot(self._counts, self._costs)
-        cost *= self.horizon / self._counts.sum()
-        expected = cost + fills
+        regret += period[cached]
+        regret -= period
+        np.maximum(regret, 0.0, out=regret)
+        period.fill(0.0)
+        self._fresh = 0
+        expected = total * (self.horizon / self._weight)
+        expected += fills
         best = int(expected.argmin())
         if expected[best] >= expected[cached]:
-            late = np.where(cost < cost[cached], self._regret - fills, -1.0)
+            late = regret - fills
             best = int(late.argmax())
-            if late[best] <= 0:
+            if late[best] <= 0 or total[best] >= total[cached]:
                 return cached
-        self._regret[:] = 0.0
+        regret.fill(0.0)
         return best

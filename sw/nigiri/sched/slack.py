@@ -23,7 +23,7 @@ class SlackPolicy:
     """What the policies of this module share.
 
     expired: a query that nothing the policy may choose can serve in time is refused, so that it does not make others
-        late, or served with the fastest launch.  (The paper leaves this open; all policies here treat it alike.)
+        late, or served with the launch of most images.  (The paper leaves this open; all policies here treat it alike.)
     """
 
     name = "slack"
@@ -51,8 +51,8 @@ class SlackPolicy:
         raise NotImplementedError
 
     def fallback(self) -> tuple[int, int]:
-        """(row, images) of the fastest launch."""
-        return self.rows[0], 1
+        """(row, images) for a head that is late anyway: what serves most images a second, so that others are not."""
+        return self.rows[0], self.batches[-1]
 
     def decide(self, query: Query, state: State, table: LatencyTable) -> Decision:
         found = self.pick(1e3 * (query.deadline_s - state.clock_s), state.queue + 1)
@@ -154,7 +154,7 @@ class Clipper(SlackPolicy):
         return (self.row, size) if size else None
 
     def fallback(self) -> tuple[int, int]:
-        return self.row, 1
+        return self.row, self.batches[-1]
 
 
 class Infaas(SlackPolicy):
@@ -173,4 +173,4 @@ class Infaas(SlackPolicy):
         size = self.most(self.rows[n], 1e3 * (query.deadline_s - state.clock_s), state.queue + 1)
         if not size and self.expired == "refuse":
             return REFUSED
-        return Decision(self.rows[n], None, max(1, size))
+        return Decision(self.rows[n], None, size or self.batches[-1])

@@ -82,4 +82,6 @@ def ramp(rate1: float, rate2: float, acceleration: float, cv2: float, *, before_
     root = np.sqrt(np.maximum(0.0, rate1 ** 2 + 2 * signed * inside))
     t = before_s + np.minimum(climb, 2 * inside / (rate1 + root))
     t = np.where(u < first, u / rate1, t)
-    return np.where(u >= first + middle, before_s + climb + (u - first - middle) / rate2, t)
+    t = np.where(u >= first + middle, before_s + climb + (u - first - middle) / rate2, t)
+    # Gaps smaller than the rounding of the square root must not turn round.
+    return np.maximum.accumulate(t) if len(t) else t

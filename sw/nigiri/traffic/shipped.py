@@ -26,7 +26,8 @@ def azure_shape(duration_s: float = 120.0, mean_rate: float = 6400.0, *, peak: f
 
     SuperServe (NSDI 2025) squeezes a day of Azure Functions (2019), 1,440 minutes, into 120 s at a mean of 6,400
     queries/s with spikes to 8,750, 1.37 times the mean.  That trace is not part of the package; this one has the
-    requests of two LLM services added up, in as many bins.  It is burstier: `peak` = 1.37 limits it to their spikes.
+    requests of two LLM services added up, by minute as well.  It has 58 minutes, so that each becomes 2 s, and its
+    largest minute is 1.8 times the mean; `peak` limits that.
 
     Raises
     ------

@@ -60,7 +60,7 @@ def test_infaas_with_a_demand():
                                   lambda **k: DrainFit(1, **k)])
 def test_too_late(make):
     assert decided(make(), 0.5) is None
-    assert decided(make(expired="serve"), 0.5)[1] == 1
+    assert decided(make(expired="serve"), 0.5)[1] == 4           # what drains the queue fastest
 
 
 def test_dominated_subnets_are_not_used():

@@ -50,6 +50,7 @@ def test_ramp_follows_its_mean_rate(rate1, rate2, tau):
                 + rate2 * np.maximum(0, t - 3 - climb))
     assert np.abs(np.searchsorted(a, t) - expected).max() < 1.5
     noisy = ramp(rate1, rate2, tau, 8, before_s=3, after_s=4, seed=1)
+    assert (np.diff(noisy) >= 0).all()
     assert len(noisy) == pytest.approx(len(a), rel=0.1)
 
 

@@ -55,11 +55,11 @@ def test_compress():
     assert (a < 2).sum() == pytest.approx(1000, abs=40)
 
 
-def test_shipped_shape_is_that_of_the_paper():
+def test_shipped_shape():
     a = azure_shape(peak=1.37)
     assert len(a) == 768_000 and a[-1] < 120
-    assert peak_to_mean(a, 1.0) == pytest.approx(8750 / 6400, rel=0.01)
-    assert peak_to_mean(azure_shape(mean_rate=1000), 1.0) > 2
+    assert peak_to_mean(a, 120 / 57) == pytest.approx(8750 / 6400, rel=0.01)
+    assert peak_to_mean(azure_shape(mean_rate=6400), 120 / 57) == pytest.approx(1.88, abs=0.01)
 
 
 MINUTES = ",".join(str(n) for n in range(1, 1441))

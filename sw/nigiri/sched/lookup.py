@@ -88,6 +88,14 @@ class Lookup:
         n = bisect_right(self._slots[column], latency_ms)
         return self._accurate[column][n - 1] if n else -1
 
+    def beside(self, row: int, column: int, fill_ms: float) -> float:
+        """Latency of a SubNet beside the fill of a column, milliseconds: at the pace of the empty cache until the fill
+        has ended, then at the column's.  Never more than with the empty cache."""
+        empty, room = self.latency[0][row], self.beside_ms[row]
+        if fill_ms >= room:
+            return empty
+        return empty - max(0.0, empty - self.latency[column][row]) * (1 - fill_ms / room)
+
     def quickest(self, column: int) -> int:
         """The SubNet with the smallest latency, the most accurate of equal ones."""
         return self._accurate[column][0]

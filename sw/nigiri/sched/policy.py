@@ -63,13 +63,13 @@ def choose(query: Query, state: State, table: LatencyTable, goal: Goal, on_miss:
             raise UnreachableAccuracy(query.accuracy, table.subnets[row].name, table.subnets[row].accuracy)
         if fill:
             beside = lookup.fastest(rank, 0)
-            if _beside(beside, fill, table) < fill + lookup.latency[cached][row]:
+            if _beside(beside, cached, fill, table) < fill + lookup.latency[cached][row]:
                 return Decision(beside, wait=False)
         return Decision(row)
     row, wait = lookup.most_accurate(query.latency_ms - fill, cached), True
     if fill:
         beside = lookup.most_accurate(query.latency_ms, 0)
-        if beside >= 0 and (row < 0 or (table.subnets[beside].accuracy, -_beside(beside, fill, table))
+        if beside >= 0 and (row < 0 or (table.subnets[beside].accuracy, -_beside(beside, cached, fill, table))
                             > (table.subnets[row].accuracy, -fill - lookup.latency[cached][row])):
             row, wait = beside, False
     if row >= 0:
@@ -85,10 +85,10 @@ def choose(query: Query, state: State, table: LatencyTable, goal: Goal, on_miss:
     return Decision(row if wait else beside, wait=wait)
 
 
-def _beside(row: int, fill_ms: float, table: LatencyTable) -> float:
+def _beside(row: int, column: int, fill_ms: float, table: LatencyTable) -> float:
     """Time of a query beside a fill, and of the fill's rest."""
     lookup = table.lookup
-    return lookup.latency[0][row] + max(0.0, fill_ms - lookup.beside_ms[row])
+    return lookup.beside(row, column, fill_ms) + max(0.0, fill_ms - lookup.beside_ms[row])
 
 
 def choose_subnet(query: Query, cached: int, table: LatencyTable, goal: Goal, on_miss: OnMiss) -> int:

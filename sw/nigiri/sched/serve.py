@@ -88,7 +88,10 @@ def stream_served(queries: Sequence[Query], policy: Policy, table: LatencyTable,
             continue
         batch = [queries[n] for n in waiting.take(decision.batch)]
         execution = server.infer(decision.subnet, batch, decision.wait)
-        predicted = cycle * table.launch_cycles(decision.subnet, len(batch), cached if decision.wait else 0)
+        if decision.wait:
+            predicted = cycle * table.launch_cycles(decision.subnet, len(batch), cached)
+        else:
+            predicted = lookup.beside(decision.subnet, cached, 1e3 * left) / 1e3
         service = cycle * execution.cycles
         used = cached if decision.wait or not left else 0
         if decision.wait:

@@ -68,6 +68,10 @@ class TableServer:
             done = self._known[key] = self._execution(*key)
         if not filling:
             return done
+        if not wait:
+            clock = self._table.clock_mhz * 1e3
+            ms = self._table.lookup.beside(row, self._column, self._fill / clock)
+            done = done._replace(cycles=round(ms * clock))
         waited = self._fill if wait else 0
         self._fill = 0 if wait else max(0, self._fill - int(self._table.lookup.beside_cycles[row]))
         if not self._fill:

@@ -114,7 +114,8 @@ class _Simulation:
                 service += fill / 1e3
                 d.fill_ms = 0.0
             else:
-                # The fill goes on in the memory's free time, and rests while the device is not idle.
+                # The fill goes on in the memory's free time.
+                service = self.table.lookup.beside(row, d.cached, fill) / 1e3
                 d.fill_ms = max(0.0, fill - self.table.lookup.beside_ms[row])
         else:
             d.fill_ms = 0.0

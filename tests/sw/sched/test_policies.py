@@ -82,17 +82,27 @@ def test_a_query_may_bring_its_own_goal():
 
 
 def test_a_running_fill_is_waited_for_or_passed_by():
-    def got(state, **target):
+    busy = dataclasses.replace(TABLE, memory_word_cycles=100)           # a fill beside a query makes no progress
+
+    def got(state, table=TABLE, **target):
         d = NoCache("strict_latency" if "latency_ms" in target else "strict_accuracy").decide(Query(**target), state,
-                                                                                              TABLE)
+                                                                                              table)
         return d.subnet, d.wait
 
-    assert got(State(cached=1, fill_ms=3), accuracy=0) == (0, True)               # 3 + 6 < 10
-    assert got(State(cached=1, fill_ms=5), accuracy=0) == (0, False)              # 5 + 6 > 10
+    assert got(State(cached=1, fill_ms=3), accuracy=0) == (0, False)              # 3 + 6 > 10 - 4 x 0.7
+    assert got(State(cached=1, fill_ms=3), busy, accuracy=0) == (0, True)         # 3 + 6 < 10 + 3
+    assert got(State(cached=1, fill_ms=50), busy, accuracy=0) == (0, True)        # the fill has to be paid anyway
     assert got(State(cached=2, fill_ms=1), latency_ms=9) == (1, True)             # 1 + 8
-    assert got(State(cached=2, fill_ms=15), latency_ms=20) == (1, False)          # only beside: 20
+    assert got(State(cached=2, fill_ms=15), latency_ms=20) == (1, False)          # only beside: at most 20
     assert got(State(cached=2, fill_ms=2), latency_ms=28) == (2, True)            # 2 + 26
-    assert got(State(cached=2, fill_ms=4), latency_ms=30) == (2, True)            # as fast behind as beside
+    assert got(State(cached=2, fill_ms=4), latency_ms=30) == (2, False)           # 4 + 26 > 30 - 4 x 26 / 30
+    assert got(State(cached=2, fill_ms=4), busy, latency_ms=30) == (2, True)
+
+
+def test_latency_beside_a_fill():
+    lookup = dataclasses.replace(TABLE, memory_word_cycles=0).lookup
+    assert lookup.beside_ms[2] == 30
+    assert [lookup.beside(2, 2, f) for f in (0, 15, 30, 99)] == [26, 28, 30, 30]
 
 
 def test_fixed_cache_is_the_one_of_the_middle_subnet():

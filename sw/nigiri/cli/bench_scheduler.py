@@ -14,8 +14,8 @@ __all__ = ["bench_scheduler"]
 def bench_scheduler(
         subnets: Annotated[int, typer.Option(help="Rows of the latency table.")] = 50,
         subgraphs: Annotated[int, typer.Option(help="Columns of the latency table.")] = 500,
-        decisions: Annotated[int, typer.Option(help="Decisions to time.")] = 200_000,
-        queries: Annotated[int, typer.Option(help="Queries to simulate.")] = 1_000_000,
+        decisions: Annotated[int, typer.Option(help="Decisions to time, in each of five rounds.")] = 50_000,
+        queries: Annotated[int, typer.Option(help="Queries to simulate, in each of three rounds.")] = 400_000,
         rtl: Annotated[int, typer.Option(help="Queries to serve on the simulated RTL, each compared with its "
                                               "predicted latency; 0 for none.")] = 0,
         config: Annotated[str, typer.Option(help="Configuration of the RTL.")] = "pynq_z2",

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nigiri.sched.query import Decision
+
 if TYPE_CHECKING:
     from nigiri.sched.table import LatencyTable
 
@@ -21,7 +23,8 @@ class Lookup:
     Attributes
     ----------
     accuracies: of the SubNets, ascending, per cent.
-    rank_cycles: int64 [SubNets + 1, SubGraphs]: cycles of the fastest SubNet among those from a rank of `accuracies`
+    decisions: to serve one query with each row, and nothing else.
+    rank_rows, rank_cycles: int64 [SubNets + 1, SubGraphs]: row and cycles of the fastest SubNet among those from a rank of `accuracies`
         on; the last row, for targets that no SubNet reaches, has the most accurate one's.
     fill_cycles: float32 [SubGraphs, SubGraphs]: cycles to change the cache from a row's SubGraph to a column's.
     fill_words: int64, the same shape: weight words that the change reads.
@@ -41,8 +44,9 @@ class Lookup:
             better = cycles[order[k]] < cycles[best[k + 1], columns]
             equal = (cycles[order[k]] == cycles[best[k + 1], columns]) & (accuracy[order[k]] == accuracy[best[k + 1]])
             best[k] = np.where(better | equal, order[k], best[k + 1])
-        self.rank_cycles = cycles[best, columns]
+        self.rank_rows, self.rank_cycles = best, cycles[best, columns]
         self._fastest: list[list[int]] = best.T.tolist()
+        self.decisions = [Decision(i) for i in range(len(accuracy))]
         self.latency: list[list[float]] = table.latencies_ms.T.tolist()
         self._slots: list[list[float]] = []
         self._accurate: list[list[int]] = []
@@ -95,6 +99,13 @@ class Lookup:
         if fill_ms >= room:
             return empty
         return empty - max(0.0, empty - self.latency[column][row]) * (1 - fill_ms / room)
+
+    def most_accurate_rows(self, latency_ms: np.ndarray) -> np.ndarray:
+        """:meth:`most_accurate` of many latencies and every column, int64 [latencies, SubGraphs]."""
+        out = np.empty((len(latency_ms), len(self._slots)), np.int64)
+        for j, (slots, rows) in enumerate(zip(self._slots, self._accurate, strict=True)):
+            out[:, j] = np.array([-1, *rows])[np.searchsorted(slots, latency_ms, side="right")]
+        return out
 
     def quickest(self, column: int) -> int:
         """The SubNet with the smallest latency, the most accurate of equal ones."""

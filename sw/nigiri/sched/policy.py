@@ -65,7 +65,7 @@ def choose(query: Query, state: State, table: LatencyTable, goal: Goal, on_miss:
             beside = lookup.fastest(rank, 0)
             if _beside(beside, cached, fill, table) < fill + lookup.latency[cached][row]:
                 return Decision(beside, wait=False)
-        return Decision(row)
+        return lookup.decisions[row]
     row, wait = lookup.most_accurate(query.latency_ms - fill, cached), True
     if fill:
         beside = lookup.most_accurate(query.latency_ms, 0)
@@ -73,7 +73,7 @@ def choose(query: Query, state: State, table: LatencyTable, goal: Goal, on_miss:
                             > (table.subnets[row].accuracy, -fill - lookup.latency[cached][row])):
             row, wait = beside, False
     if row >= 0:
-        return Decision(row, wait=wait)
+        return lookup.decisions[row] if wait else Decision(row, wait=False)
     if on_miss == "refuse":
         return REFUSED
     row, beside = lookup.quickest(cached), lookup.quickest(0)

@@ -76,33 +76,34 @@ class ExpectedSaving:
     what the queries would take if each had the SubNet that is best *with that column*.  Counts of older periods fade by
     `memory`.
 
-    A change pays its fill once.  It is made when the saving, expected to last for `horizon` queries, is larger; or when
-    it would have saved as much since the last change (as one buys skis when the rent has cost as much), so that a small
-    saving that lasts is taken too.
+    A change pays its fill once.  It is made when the saving of queries like the last ones, over `horizon` queries, is
+    larger; or when it would have saved as much over a long time (periods fade by `long_memory`), so that a small saving
+    that lasts is taken too.
 
     strict_accuracy: cost is cycles, and `bytes_weight` times the weight bytes fetched, both relative to the empty
     cache.  strict_latency: cost is accuracy lost, then cycles.
 
     Parameters
     ----------
-    memory: weight of the periods before the last one, 0 (forget them) to below 1.
+    memory, long_memory: weight of the periods before the last one, 0 (forget them) to below 1.
     horizon: queries.
     bytes_weight: relative saving of off-chip weight bytes that is worth as much as one of cycles.
     """
 
-    def __init__(self, *, memory: float = 0.5, horizon: float = 24.0, bytes_weight: float = 0.02) -> None:
-        if not 0 <= memory < 1 or horizon <= 0 or bytes_weight < 0:
-            raise SchedulerError(f"memory must be at least 0 and below 1, horizon positive and bytes_weight not "
-                                 f"negative, not {memory}, {horizon} and {bytes_weight}")
+    def __init__(self, *, memory: float = 0.5, long_memory: float = 0.97, horizon: float = 24.0,
+                 bytes_weight: float = 0.02) -> None:
+        if not 0 <= memory < 1 or not 0 <= long_memory < 1 or horizon <= 0 or bytes_weight < 0:
+            raise SchedulerError(f"memory and long_memory must be at least 0 and below 1, horizon positive and "
+                                 f"bytes_weight not negative, not {memory}, {long_memory}, {horizon} and "
+                                 f"{bytes_weight}")
         self.memory, self.horizon, self.bytes_weight = memory, horizon, bytes_weight
+        self.long_memory = long_memory
 
     def start(self, table: LatencyTable) -> None:
         self._lookup = lookup = table.lookup
         per_query = lookup.rank_cycles[:, 0].mean()
         words = np.array([sum(ob * ib * taps for ob, ib, taps in s.boxes.values()) for s in table.subnets])
-        fastest = np.array([[lookup.fastest(k, j) for j in range(table.cycles.shape[1])]
-                            for k in range(len(lookup.accuracies) + 1)])
-        fetched = (words[:, None] - table.hits)[fastest, np.arange(table.cycles.shape[1])]
+        fetched = (words[:, None] - table.hits)[lookup.rank_rows, np.arange(table.cycles.shape[1])]
         weight = self.bytes_weight / max(1.0, fetched[:, 0].mean())
         ranks = lookup.rank_cycles / per_query + weight * fetched
         self._grid = np.quantile(table.latencies_ms, np.linspace(0, 1, LEVELS))
@@ -112,13 +113,13 @@ class ExpectedSaving:
         fills = lookup.fill_cycles.astype(np.float64) / per_query + weight * lookup.fill_words
         self._fills = list(fills)
         self._first = len(ranks)
-        # Cost by column of the last period, of all periods faded, and what each column would have saved.
-        self._period, self._total, self._regret = (np.zeros(len(self._fills)) for _ in range(3))
+        # Cost by column of the last period, and of all periods faded: for a short and for a long time.
+        self._period, self._short, self._long, self._work = (np.zeros(len(self._fills)) for _ in range(4))
         self._fresh, self._weight = 0, 0.0
 
     def _latency_costs(self, table: LatencyTable, per_query: float) -> np.ndarray:
         """[LEVELS, SubGraphs]: a point of accuracy counts as much as a whole mean query."""
-        best = np.array([[self._lookup.most_accurate(x, j) for j in range(table.cycles.shape[1])] for x in self._grid])
+        best = self._lookup.most_accurate_rows(self._grid)
         quick = np.array([self._lookup.quickest(j) for j in range(table.cycles.shape[1])])
         rows = np.where(best < 0, quick, best)
         columns = np.arange(table.cycles.shape[1])
@@ -135,23 +136,22 @@ class ExpectedSaving:
         self._fresh += 1
 
     def choose(self, cached: int) -> int:
-        period, total, regret, fills = self._period, self._total, self._regret, self._fills[cached]
-        total *= self.memory
-        total += period
+        short, long, work, fills = self._short, self._long, self._work, self._fills[cached]
+        short *= self.memory
+        short += self._period
+        long *= self.long_memory
+        long += self._period
+        self._period.fill(0.0)
         self._weight = self.memory * self._weight + self._fresh
-        # What each column would have saved since the last change, but for what it would have lost before.
-        regret += period[cached]
-        regret -= period
-        np.maximum(regret, 0.0, out=regret)
-        period.fill(0.0)
         self._fresh = 0
-        expected = total * (self.horizon / self._weight)
-        expected += fills
-        best = int(expected.argmin())
-        if expected[best] >= expected[cached]:
-            late = regret - fills
-            best = int(late.argmax())
-            if late[best] <= 0 or total[best] >= total[cached]:
-                return cached
-        regret.fill(0.0)
-        return best
+        np.multiply(short, self.horizon / self._weight, out=work)
+        work += fills
+        best = int(work.argmin())
+        if best != cached and work[best] < work[cached]:
+            return best
+        # What pays in the long run must not cost more now.
+        np.add(long, fills, out=work)
+        late = int(work.argmin())
+        if late != cached and work[late] < work[cached] and short[late] < short[cached]:
+            return late
+        return cached

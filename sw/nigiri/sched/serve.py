@@ -104,7 +104,8 @@ def stream_served(queries: Sequence[Query], policy: Policy, table: LatencyTable,
             yield Served(q, decision.subnet, used, execution, 1e3 * service, 1e3 * (clock - q.arrival_s),
                          1e3 * predicted, n == 0)
         if decision.load is not None and (waiting or waiting.next_arrival is not None):
-            fill = max(0.0, fill - idle) + cycle * float(lookup.fill_cycles[cached, decision.load])
-            idle = 0.0
+            # What rest has done of an earlier fill stays done; it does nothing for this one.
+            idle = min(idle, fill)
+            fill += cycle * float(lookup.fill_cycles[cached, decision.load])
             cached = decision.load
             server.load(cached)

@@ -4,6 +4,7 @@ Arrivals while all devices work need no event: they are let into the queue when 
 """
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ from nigiri.simulate.trace import Status, Trace
 __all__ = ["simulate"]
 
 MOST_DEVICES = 4096
+FIELDS = 7
+"""Numbers that are kept of a launch."""
 
 
 class _Device:
@@ -54,10 +57,8 @@ class _Simulation:
         n = len(queries)
         self.refused = bytearray(n)
         # Of every launch: start, end, row, column, device, number of queries, and the place of its first one in `ids`.
-        # Plain numbers in flat lists: a million tuples would keep the garbage collector busy.
-        self.start, self.end = list[float](), list[float]()
-        self.row, self.column, self.device = list[int](), list[int](), list[int]()
-        self.size, self.place = list[int](), list[int]()
+        # Plain numbers in one flat list: a million tuples would keep the garbage collector busy.
+        self.log: list[float] = []
         self.ids: list[int] = []
         self.single_s: list[list[float]] = (table.latencies_ms / 1e3).tolist()
         self.rows = len(table.subnets)
@@ -80,10 +81,14 @@ class _Simulation:
             if self.launch(idle[-1], now):
                 idle.pop()
         if idle and not self.alarm:
-            following = waiting.next_arrival
-            if following is not None:
-                self.alarm = True
-                self.later(max(0.0, following - now), self.ring)
+            self.arm(now)
+
+    def arm(self, now: float) -> None:
+        """Wake up with the next arrival."""
+        following = self.waiting.next_arrival
+        if following is not None:
+            self.alarm = True
+            self.env.timeout(following - now if following > now else 0.0).callbacks.append(self.ring)
 
     def ring(self, _: Any) -> None:
         self.alarm = False
@@ -91,11 +96,12 @@ class _Simulation:
 
     def launch(self, d: _Device, now: float) -> bool:
         """Ask the policy about the head of the queue; False when it refused."""
-        waiting, head = self.waiting, self.waiting.head
-        query = Query(self.accuracy[head], self.latency[head], self.arrival[head], head, self.deadline[head])
+        waiting = self.waiting
+        head, behind = waiting.front()
         fill = max(0.0, d.fill_ms - 1e3 * (now - d.filled_at)) if d.fill_ms else 0.0
         row, load, size, wait = d.policy.decide(
-            query, State(d.cached, self.served, len(waiting) - 1, now, fill, d.index), self.table)
+            Query(self.accuracy[head], self.latency[head], self.arrival[head], head, self.deadline[head]),
+            State(d.cached, self.served, behind, now, fill, d.index), self.table)
         if row < 0:
             waiting.take(1)
             self.refused[head] = 1
@@ -104,11 +110,12 @@ class _Simulation:
             raise SchedulerError(f"policy {d.policy.name!r} decided for SubNet {row} and a batch of {size}: rows are 0 "
                                  f"to {self.rows - 1}, batches at least 1")
         ids = waiting.take(size)
+        count = len(ids)
         column = d.cached if wait or not fill else 0
-        if len(ids) == 1:
+        if count == 1:
             service = self.single_s[row][column]
         else:
-            service = self.table.launch_cycles(row, len(ids), column) / (self.table.clock_mhz * 1e6)
+            service = self.table.launch_cycles(row, count, column) / (self.table.clock_mhz * 1e6)
         if fill:
             if wait:
                 service += fill / 1e3
@@ -119,17 +126,11 @@ class _Simulation:
                 d.fill_ms = max(0.0, fill - self.table.lookup.beside_ms[row])
         else:
             d.fill_ms = 0.0
-        d.ids, d.launch = ids, len(self.start)
-        self.start.append(now)
-        self.end.append(now + service)
-        self.row.append(row)
-        self.column.append(column)
-        self.device.append(d.index)
-        self.size.append(len(ids))
-        self.place.append(len(self.ids))
-        self.ids += ids
-        event = self.env.timeout(service, (d, d.launch, load))
-        event.callbacks.append(self.done)
+        log, all_ids = self.log, self.ids
+        d.ids, d.launch = ids, len(log)
+        log += (now, now + service, row, column, d.index, count, len(all_ids))
+        all_ids += ids
+        self.env.timeout(service, (d, d.launch, load)).callbacks.append(self.done)
         return True
 
     def done(self, event: Any) -> None:
@@ -151,31 +152,34 @@ class _Simulation:
         while waiting:
             if self.launch(d, now):
                 return
+        # Nothing waits: the other idle devices have nothing to do either.
         self.idle.append(d)
-        self.dispatch()
+        if not self.alarm:
+            self.arm(now)
 
     def trace(self) -> Trace:
         """The columns by query."""
         n = len(self.queries)
-        ids, size = np.array(self.ids, np.int64), np.array(self.size, np.int64)
+        ids, log = np.array(self.ids, np.int64), np.array(self.log, np.float64).reshape(-1, FIELDS)
+        size = log[:, 5].astype(np.int64)
         kept = ids >= 0
         ids_kept = ids[kept]
 
-        def column(of: list[Any], empty: float, kind: Any) -> np.ndarray:
+        def column(of: int, empty: float, kind: Any) -> np.ndarray:
             out: np.ndarray = np.full(n, empty, kind)
-            out[ids_kept] = np.repeat(np.array(of, kind), size)[kept]
+            out[ids_kept] = np.repeat(log[:, of], size)[kept]
             return out
 
         status = np.frombuffer(bytes(self.refused), np.uint8) * np.uint8(Status.REFUSED)
         status[ids_kept] = Status.SERVED
         first = np.zeros(n, np.bool_)
-        heads = ids[np.array(self.place, np.int64)]
+        heads = ids[log[:, 6].astype(np.int64)]
         first[heads[heads >= 0]] = True
         return Trace(queries=self.queries, table=self.table, devices=len(self.devices), status=status,
-                     start_s=column(self.start, np.nan, np.float64), end_s=column(self.end, np.nan, np.float64),
-                     subnet=column(self.row, -1, np.int32), column=column(self.column, 0, np.int32),
-                     device=column(self.device, -1, np.int32), batch=column(self.size, 0, np.int32), first=first,
-                     busy_s=float((np.array(self.end) - np.array(self.start)).sum()), fill_words=self.fill_words,
+                     start_s=column(0, np.nan, np.float64), end_s=column(1, np.nan, np.float64),
+                     subnet=column(2, -1, np.int32), column=column(3, 0, np.int32), device=column(4, -1, np.int32),
+                     batch=column(5, 0, np.int32), first=first, busy_s=float((log[:, 1] - log[:, 0]).sum()),
+                     fill_words=self.fill_words,
                      cache_changes=self.changes)
 
     def kill(self, d: _Device) -> None:
@@ -184,8 +188,8 @@ class _Simulation:
         if d.down > 1:
             return
         if d.ids:
-            self.end[d.launch] = self.env.now
-            place = self.place[d.launch]
+            self.log[d.launch + 1] = self.env.now
+            place = int(self.log[d.launch + FIELDS - 1])
             self.ids[place:place + len(d.ids)] = [-1] * len(d.ids)
             for n in reversed(d.ids):
                 self.waiting.give_back(n)
@@ -235,5 +239,12 @@ def simulate(queries: Queries, policy: Policy | Callable[[], Policy], table: Lat
         if f.back_s != float("inf"):
             sim.later(f.back_s, sim.revive, sim.devices[f.device])
     sim.later(0.0, sim.dispatch)
-    sim.env.run()
+    # Events come and go by the million and form no cycles.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        sim.env.run()
+    finally:
+        if collects:
+            gc.enable()
     return sim.trace()

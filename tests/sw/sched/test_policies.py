@@ -178,8 +178,8 @@ def test_start_forgets():
     (lambda: NoCache(on_miss="skip"), r"^on_miss must be 'raise', 'best' or 'refuse', not 'skip'$"),
     (lambda: SushiSched(period=0), r"^period must be at least 1 query, not 0$"),
     (lambda: SushiSched(distance="x"), r"^distance must be 'vector' or 'saving', not 'x'$"),
-    (lambda: ExpectedSaving(horizon=0), r"^memory must be at least 0 and below 1, horizon positive and bytes_weight "
-                                        r"not negative, not 0\.5, 0 and 0\.02$"),
+    (lambda: ExpectedSaving(horizon=0), r"^memory and long_memory must be at least 0 and below 1, horizon "
+                                        r"positive and bytes_weight not negative, not 0\.5, 0\.97, 0 and 0\.02$"),
     (lambda: SushiSched(initial=7).start(TABLE), r"^initial must be between 0 and 2, not 7$"),
     (lambda: FixedCache(column=3).start(TABLE), r"^column must be between 0 and 2, not 3$"),
 ])

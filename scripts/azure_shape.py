@@ -9,21 +9,21 @@ import numpy as np
 
 from nigiri.traffic import llm_trace
 
-BINS = 1440
+MINUTE = 60.0
 
 
 def main(folder: Path) -> None:
-    """Counts of both services added up, over the time that both cover."""
+    """Counts of both services added up by minute, over the whole minutes that both cover."""
     parts = [llm_trace(folder / f"AzureLLMInferenceTrace_{name}.csv") for name in ("code", "conv")]
-    end = min(p[-1] for p in parts)
-    counts = sum(np.histogram(p, bins=BINS, range=(0.0, float(end)))[0] for p in parts)
-    data = {"bin_s": float(end) / BINS, "counts": counts.tolist(),
+    bins = int(min(p[-1] for p in parts) / MINUTE)
+    counts = sum(np.histogram(p, bins=bins, range=(0.0, bins * MINUTE))[0] for p in parts)
+    data = {"bin_s": MINUTE, "counts": counts.tolist(),
             "source": "AzureLLMInferenceTrace_code and _conv, 2023-11-16 (Azure/AzurePublicDataset), requests of both "
                       f"services by bin, {sum(map(len, parts))} requests",
             "licence": "CC-BY: Microsoft Azure Public Dataset"}
     out = Path(__file__).parents[1] / "sw/nigiri/data/azure_shape.json"
     out.write_text(json.dumps(data) + "\n")
-    print(f"{out}: {int(counts.sum())} requests in {BINS} bins of {data['bin_s']:.2f} s, peak "
+    print(f"{out}: {int(counts.sum())} requests in {bins} bins of {data['bin_s']:.2f} s, peak "
           f"{counts.max() / counts.mean():.2f} times the mean")
 
 

@@ -26,6 +26,7 @@ class Lookup:
     decisions: to serve one query with each row, and nothing else.
     rank_rows, rank_cycles: int64 [SubNets + 1, SubGraphs]: row and cycles of the fastest SubNet among those from a rank of `accuracies`
         on; the last row, for targets that no SubNet reaches, has the most accurate one's.
+    by_rank: the rows of `rank_rows`, by column and then by rank.
     fill_cycles: float32 [SubGraphs, SubGraphs]: cycles to change the cache from a row's SubGraph to a column's.
     fill_words: int64, the same shape: weight words that the change reads.
     beside_cycles, beside_ms: by SubNet, how much of a fill gets done beside one inference with the empty cache: the
@@ -45,7 +46,7 @@ class Lookup:
             equal = (cycles[order[k]] == cycles[best[k + 1], columns]) & (accuracy[order[k]] == accuracy[best[k + 1]])
             best[k] = np.where(better | equal, order[k], best[k + 1])
         self.rank_rows, self.rank_cycles = best, cycles[best, columns]
-        self._fastest: list[list[int]] = best.T.tolist()
+        self.by_rank: list[list[int]] = best.T.tolist()
         self.decisions = [Decision(i) for i in range(len(accuracy))]
         self.latency: list[list[float]] = table.latencies_ms.T.tolist()
         self._slots: list[list[float]] = []
@@ -85,7 +86,7 @@ class Lookup:
 
     def fastest(self, rank: int, column: int) -> int:
         """The fastest SubNet from a rank of accuracy on; from the last rank on, the most accurate SubNet."""
-        return self._fastest[column][rank]
+        return self.by_rank[column][rank]
 
     def most_accurate(self, latency_ms: float, column: int) -> int:
         """The most accurate SubNet within a latency, the fastest of equal ones; -1 when there is none."""

@@ -1,6 +1,7 @@
 """The policy interface, the two ways to choose a SubNet, and the baselines without a scheduler for the cache."""
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Literal, Protocol, runtime_checkable
 
 from nigiri.sched.errors import SchedulerError, UnreachableAccuracy, UnreachableLatency
@@ -55,14 +56,14 @@ def choose(query: Query, state: State, table: LatencyTable, goal: Goal, on_miss:
     """
     lookup, cached, fill = table.lookup, state.cached, state.fill_ms
     if (query.goal or goal) == "strict_accuracy":
-        rank = lookup.rank(query.accuracy)
-        row = lookup.fastest(rank, cached)
+        rank = bisect_left(lookup.accuracies, query.accuracy)
+        row = lookup.by_rank[cached][rank]
         if rank == len(lookup.accuracies) and on_miss != "best":
             if on_miss == "refuse":
                 return REFUSED
             raise UnreachableAccuracy(query.accuracy, table.subnets[row].name, table.subnets[row].accuracy)
         if fill:
-            beside = lookup.fastest(rank, 0)
+            beside = lookup.by_rank[0][rank]
             if _beside(beside, cached, fill, table) < fill + lookup.latency[cached][row]:
                 return Decision(beside, wait=False)
         return lookup.decisions[row]

@@ -5,7 +5,7 @@ rows, so that a decision costs a few vector operations of the length of the colu
 """
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import Protocol
 
 import numpy as np
@@ -128,7 +128,7 @@ class ExpectedSaving:
 
     def see(self, row: int, query: Query, goal: Goal) -> None:
         if goal == "strict_accuracy":
-            self._period += self._costs[self._lookup.rank(query.accuracy)]
+            self._period += self._costs[bisect_left(self._lookup.accuracies, query.accuracy)]
         else:
             # The last level that is not above the target.
             level = bisect_right(self._edges, query.latency_ms) - 1

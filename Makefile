@@ -7,7 +7,7 @@ CONFIGS := tiny pynq_z2 kv260 zcu104
 # One test process per core; all tests of a file run in one process, so that they share its built simulator.
 PYTEST_ARGS ?= -n auto --dist loadfile
 
-.PHONY: help setup demo test lint verilog bench bench-networks docs clean
+.PHONY: help setup demo test lint verilog bench bench-networks bench-serving docs clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -34,6 +34,9 @@ bench: setup     ## measure everything the README shows; JSON in docs/results
 
 bench-networks: setup  ## the same for ImageNet-size networks: hours, goes on where it was stopped
 	$(BIN)/python scripts/bench_networks.py
+
+bench-serving: setup   ## the serving experiments of docs/experiments.md: ten minutes
+	$(BIN)/python scripts/bench_serving.py
 
 docs: setup      ## build the documentation in docs/_build/html, warnings are errors
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'

@@ -22,6 +22,10 @@ from nigiri.spec.registers import COUNTER_BASE, COUNTERS, REGISTERS
 __all__ = ["FOLDER", "generate", "pages"]
 
 FOLDER = Path(__file__).parent / "_generated"
+SERVING = ("sushi_accuracy", "sushi_latency", "sushi_u50", "sushi_subgraphs", "sushi_period", "superserve_azure",
+           "superserve_fixed", "superserve_bursty", "superserve_time_varying", "superserve_ablation", "hybridserve",
+           "scheduler")
+"""Tables of the page of experiments."""
 NOT_MEASURED = "Not measured in this checkout: `make bench` measures it and writes the table.\n"
 
 
@@ -177,7 +181,7 @@ def pages() -> dict[str, str]:
         "subnetact.md": tables().get("subnetact", NOT_MEASURED),
         "resnet8.md": resnet8_page(),
         **{f"result_{name}.md": tables().get(name, NOT_MEASURED)
-           for name in ("predictors", "pareto", "hypervolume", "pareto_rtl")},
+           for name in ("predictors", "pareto", "hypervolume", "pareto_rtl", *SERVING)},
         "ofa.md": ofa_page(),
     }
 

@@ -5,6 +5,8 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from serving_results import serving_tables
+
 __all__ = ["FOLDER", "act_table", "bench_table", "demo_table", "equivalence_table", "hypervolume_table", "model_table",
            "network_table", "pareto_table", "predictor_table", "published_table", "quantisation_table",
            "reproduced_rows", "resnet8_table", "sgs_table", "size_table", "speed_table", "stall_table", "subnet_table",
@@ -263,6 +265,7 @@ def tables(folder: Path = FOLDER) -> dict[str, str]:
     acts = [json.loads(p.read_text()) for p in sorted(folder.glob("subnetact*.json"))]
     if acts:
         out["subnetact"] = act_table(acts)
+    out |= serving_tables(folder)
     if (folder / "speed.json").exists():
         out["speed"] = speed_table(json.loads((folder / "speed.json").read_text()))
     return out

@@ -41,7 +41,7 @@ class Request:
     seed: of the split into halves; further_seeds: other splits, for the spread.  tolerance: points of accuracy that the
     cascade may lose against the largest SubNet.  sigmas: standard errors of that difference by which it must lose less
     where it is chosen, as half of the images know it to some tenths of a point only.  alpha: weight of a model's own
-    logits, the rest is that of the cascade's first model.
+    logits, the rest is that of the cascade's first model.  sizes: SubNets in a cascade.
     """
 
     machine: str = "pynq_z2"
@@ -52,6 +52,7 @@ class Request:
     alpha: float = 0.75
     calibration: str = "platt"
     skip: bool = True
+    sizes: tuple[int, ...] = (2, 3)
     devices: int = 4
 
 
@@ -107,9 +108,10 @@ def _experiment(held: Half, test: Half, energy: np.ndarray, names: list[str], r:
     """Accuracy preserved, energy optimised, and the curve, chosen on one half and measured on the other."""
     c, y = held.confidence, held.correct
     standard = Standard(held.alone(-1), r.tolerance / 100, r.sigmas)
-    preserved, tried = search(c, y, energy, standard, skip=r.skip)
-    optimised, more = search(c, y, energy, Standard(held.alone(-2), 0.0, r.sigmas), skip=r.skip)
-    without, _ = search(c, y, energy, standard, skip=not r.skip)
+    preserved, tried = search(c, y, energy, standard, sizes=r.sizes, skip=r.skip)
+    optimised, more = search(c, y, energy, Standard(held.alone(-2), 0.0, r.sigmas), sizes=r.sizes,
+                             skip=r.skip)
+    without, _ = search(c, y, energy, standard, sizes=r.sizes, skip=not r.skip)
     return {"preserved": _row(preserved, held, test, energy, names, r.skip),
             "optimised": _row(optimised, held, test, energy, names, r.skip),
             "preserved_other_skip": _row(without, held, test, energy, names, not r.skip),
@@ -162,7 +164,7 @@ def hybridserve(r: Request, progress: Callable[[str], None] = lambda text: None)
             progress(f"cache: {name}, split {seed}")
             held, test, _ = splits[seed]
             standard = Standard(held.alone(-1), r.tolerance / 100, r.sigmas)
-            best = search(held.confidence, held.correct, energy, standard, skip=r.skip)[0]
+            best = search(held.confidence, held.correct, energy, standard, sizes=r.sizes, skip=r.skip)[0]
             spread.append({"seed": seed, **_row(best, held, test, energy, names, r.skip)})
         out["caches"][name] = {**found, "splits": spread,
                                "boards": _shares(found["preserved"], energies, config.clock_mhz, weights,

@@ -24,8 +24,8 @@ class Lookup:
     ----------
     accuracies: of the SubNets, ascending, per cent.
     decisions: to serve one query with each row, and nothing else.
-    rank_rows, rank_cycles: int64 [SubNets + 1, SubGraphs]: row and cycles of the fastest SubNet among those from a rank of `accuracies`
-        on; the last row, for targets that no SubNet reaches, has the most accurate one's.
+    rank_rows, rank_cycles: int64 [SubNets + 1, SubGraphs]: row and cycles of the fastest SubNet among those from a rank
+        of `accuracies` on; the last row, for targets that no SubNet reaches, has the most accurate one's.
     by_rank: the rows of `rank_rows`, by column and then by rank.
     fill_cycles: float32 [SubGraphs, SubGraphs]: cycles to change the cache from a row's SubGraph to a column's.
     fill_words: int64, the same shape: weight words that the change reads.

@@ -113,12 +113,13 @@ def hybridserve_table(d: dict) -> str:
 
 def scheduler_table(d: dict) -> str:
     """Time of decisions, speed of the simulator, and predictions on the RTL."""
-    rows = [[f"decision, {name}", f"p50 {x['p50']:.1f} µs, p99 {x['p99']:.1f} µs"] for name, x in d["by_policy"].items()]
+    rows = [[f"decision, {name}", f"p50 {x['p50']:.1f} µs, p99 {x['p99']:.1f} µs"]
+            for name, x in d["by_policy"].items()]
     rows += [[f"simulator, {name}", f"{speed:,.0f} queries/s"] for name, speed in d["simulator"].items()]
     if "rtl" in d:
         r = d["rtl"]
-        rows.append([f"latency of {r['queries']} queries on the RTL of `{r['config']}`, {r['cache_changes']} cache changes",
-                     f"predicted within {100 * r['worst_error']:.1f} %, {100 * r['mean_error']:.2f} % on average"])
+        rows.append([f"latency of {r['queries']} queries on the RTL of `{r['config']}`, {r['cache_changes']} cache "
+                     "changes", f"predicted within {100 * r['worst_error']:.1f} %, {100 * r['mean_error']:.2f} % on average"])
     return _table([f"{d['subnets']} SubNets x {d['subgraphs']} SubGraphs, one core", ""], rows)
 
 
@@ -139,9 +140,10 @@ def _headline(folder: Path) -> str:
     for family, f in serve["families"].items():
         e = f["azure"]["0.9"]
         r, g = next(r for r in e["rows"] if r["policy"] == "DrainFit"), e["gains"]["DrainFit"]
-        times = "" if g["attainment_times"] is None else f", {g['attainment_times']:.2f} times attainment at equal accuracy"
+        times = g["attainment_times"]
         rows.append([f"SuperServe, {family}, real load (DrainFit)", f"attainment {r['attainment']:.4f}, "
-                     f"{_gain(g)[0]} points at equal attainment{times}",
+                     f"{_gain(g)[0]} points at equal attainment"
+                     + ("" if times is None else f", {times:.2f} times attainment at equal accuracy"),
                      "0.99999, +4.67 points, 2.85 times"])
     for name, c in hybrid["caches"].items():
         x = c["preserved"]
@@ -160,7 +162,8 @@ def serving_tables(folder: Path) -> dict[str, str]:
 
     if d := stored("sushi_end_to_end"):
         out |= {"sushi_accuracy": sushi_table(d, "strict_accuracy"), "sushi_latency": sushi_table(d, "strict_latency"),
-                "sushi_subgraphs": sweep_table(d, "subgraphs", "count"), "sushi_period": sweep_table(d, "period", "period")}
+                "sushi_subgraphs": sweep_table(d, "subgraphs", "count"),
+                "sushi_period": sweep_table(d, "period", "period")}
     if d := stored("sushi_end_to_end_u50"):
         out |= {"sushi_u50": sushi_table(d, "strict_accuracy")}
     if d := stored("superserve"):

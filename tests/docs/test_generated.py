@@ -31,6 +31,7 @@ def script(path: str):
 
 @pytest.fixture(scope="module")
 def results():
+    script("scripts/serving_results.py")
     return script("scripts/results.py")
 
 
@@ -144,3 +145,10 @@ def test_the_stored_front():
 def test_readme_shows_the_stored_results(readme):
     text = (ROOT / "README.md").read_text()
     assert readme.filled(text) == text, "run scripts/readme_results.py"
+
+
+def test_every_serving_experiment_has_its_tables(results, generate):
+    have = results.tables()
+    assert set(generate.SERVING) <= set(have)
+    assert "published" in have["serving"] and "SuperServe, resnet50" in have["serving"]
+    assert results.serving_tables(ROOT / "nowhere") == {}

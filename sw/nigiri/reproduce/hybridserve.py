@@ -48,7 +48,7 @@ class Request:
     seed: int = 2026
     further_seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
     tolerance: float = 0.2
-    sigmas: float = 1.0
+    sigmas: float = 2.0
     alpha: float = 0.75
     calibration: str = "platt"
     skip: bool = True

@@ -25,7 +25,7 @@ class DrainFit(SlackPolicy):
 
     name = "DrainFit"
 
-    def __init__(self, devices: int, *, share: float = 0.5, expired: Expired = "refuse") -> None:
+    def __init__(self, devices: int, *, share: float = 0.25, expired: Expired = "refuse") -> None:
         super().__init__(expired=expired)
         if devices < 1 or share <= 0:
             raise SchedulerError(f"DrainFit needs at least 1 device and a positive share, not {devices} and {share}")

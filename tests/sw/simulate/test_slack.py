@@ -38,7 +38,7 @@ def decided(policy, slack, waiting=8, accuracy=0.0):
     (MaxAcc(),                  [None, (0, 1), (1, 1), (2, 1), (2, 1), (2, 4)]),
     (Infaas(),                  [None, (0, 1), (0, 4), (0, 4), (0, 4), (0, 4)]),
     (Clipper("max"),            [None, None, None, (2, 1), (2, 1), (2, 4)]),
-    (DrainFit(8),               [None, (0, 1), (0, 1), (1, 2), (1, 1), (2, 1)]),
+    (DrainFit(8, share=0.5),    [None, (0, 1), (0, 1), (1, 2), (1, 1), (2, 1)]),
 ])
 def test_by_hand(policy, expected):
     assert [decided(policy, s) for s in (1.9, 2.1, 5.1, 7.1, 10.1, 22.1)] == expected
@@ -133,7 +133,7 @@ def test_integer_program_refuses():
                                   r"'bucket'$"),
     (lambda: MaxAcc(expired="drop"), r"^expired must be 'refuse' or 'serve', not 'drop'$"),
     (lambda: Clipper("huge").start(TABLE), r"^no SubNet 'huge' to serve alone: choose one of min, mid, max$"),
-    (lambda: DrainFit(0), r"^DrainFit needs at least 1 device and a positive share, not 0 and 0.5$"),
+    (lambda: DrainFit(0), r"^DrainFit needs at least 1 device and a positive share, not 0 and 0.25$"),
 ])
 def test_messages(make, message):
     with pytest.raises(SchedulerError, match=message):

@@ -119,7 +119,8 @@ def scheduler_table(d: dict) -> str:
     if "rtl" in d:
         r = d["rtl"]
         rows.append([f"latency of {r['queries']} queries on the RTL of `{r['config']}`, {r['cache_changes']} cache "
-                     "changes", f"predicted within {100 * r['worst_error']:.1f} %, {100 * r['mean_error']:.2f} % on average"])
+                     "changes", f"predicted within {100 * r['worst_error']:.1f} %, {100 * r['mean_error']:.2f} % on "
+                     "average"])
     return _table([f"{d['subnets']} SubNets x {d['subgraphs']} SubGraphs, one core", ""], rows)
 
 

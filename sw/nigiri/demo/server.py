@@ -1,12 +1,12 @@
 """Executes the scheduler's decisions on a device."""
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from nigiri.counts import dram_bytes
 from nigiri.demo.check import GoldenCheck
 from nigiri.demo.setup import Setup
-from nigiri.runtime.errors import BadArgument
 from nigiri.sched.query import Query
 from nigiri.sched.server import Execution
 from nigiri.sched.table import LatencyTable
@@ -35,27 +35,35 @@ class DeviceServer:
         self._column, self._filling = column, change.entries > 0
 
     def infer(self, row: int, queries: Sequence[Query], wait: bool) -> Execution:
-        """Run one inference and compare it with the golden model.
+        """Run a SubNet for all queries and compare every answer with the golden model.
+
+        They are one launch if the programs are compiled for as many images; else one launch after the other.
 
         Raises
         ------
-        BadArgument: more than one query.  GoldenMismatch, DeviceError: the device failed.
+        BadArgument: programs for another number of images.  GoldenMismatch, DeviceError: the device failed.
         """
-        if len(queries) != 1:
-            raise BadArgument(f"the bundle's programs compute one image in a launch, not {len(queries)}: use a policy "
-                              f"that serves single queries, or compile for batches")
-        subnet, image = self._table.subnets[row], queries[0].image
+        subnet = self._table.subnets[row]
+        images = [self._setup.images[q.image] for q in queries]
         fill, before = self._finish_fill() if wait else (0, 0)
-        got = self._engine.infer(subnet.name, self._setup.images[image])
+        if self._setup.compiled.batch == len(queries) > 1:
+            got = self._engine.infer_batch(subnet.name, images)
+            launches = got[:1]
+        else:
+            got = launches = [self._engine.infer(subnet.name, image) for image in images]
         rest = 0
         if not wait:
             fill, rest = self._finish_fill()
-        self._check(subnet.name, image, got.logits)
-        c = got.counters
-        cycles = self._setup.cycles(c.cycles, subnet, self._table.subgraphs[self._column])
+        for query, answer in zip(queries, got, strict=True):
+            self._check(subnet.name, query.image, answer.logits)
+        cached = self._table.subgraphs[self._column]
+        cycles = sum(self._setup.cycles(x.counters.cycles, subnet, cached) for x in launches)
         self.cycles += cycles
-        kinds = {k: v for k, v in dram_bytes(c, fill).items() if k != "total"}
-        return Execution(cycles + rest, kinds, c.bytes_weights_pb, (got.label,), before)
+        kinds: Counter[str] = Counter(fill=fill)
+        for x in launches:
+            kinds.update({k: v for k, v in dram_bytes(x.counters, 0).items() if k not in ("total", "fill")})
+        return Execution(cycles + rest, dict(kinds), sum(x.counters.bytes_weights_pb for x in launches),
+                         tuple(x.label for x in got), before)
 
     def _finish_fill(self) -> tuple[int, int]:
         """(bytes read, cycles waited for) of the fill that is under way."""

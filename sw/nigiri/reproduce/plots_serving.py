@@ -50,8 +50,8 @@ def plot_sushi(d: dict[str, Any], path: Path) -> None:
         row[0].set_ylabel(f"{family}\nmean latency, ms", fontsize=8)
         row[0].set_title("strict accuracy", fontsize=9)
         _bars(row[1], rows["strict_latency"], lambda s, n: of(s, n, "served_accuracy"))
-        low = min(r["served_accuracy"] for s in rows["strict_latency"] for r in s["rows"])
-        row[1].set_ylim(bottom=np.floor(low - 0.5))
+        served = [r["served_accuracy"] for s in rows["strict_latency"] for r in s["rows"]]
+        row[1].set_ylim(np.floor(min(served) - 0.5), np.ceil(max(served) + 0.2))
         row[1].set_ylabel("served accuracy, %", fontsize=8)
         row[1].set_title("strict latency", fontsize=9)
         for axis, key, x in ((row[2], "subgraphs", "count"), (row[3], "period", "period")):

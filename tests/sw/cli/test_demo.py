@@ -1,6 +1,7 @@
 """The demonstration on the golden device: report, files, stored latency table, and what it refuses to show."""
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,8 +11,12 @@ from cli_helpers import call
 from nigiri import bundle
 from nigiri.demo.check import GoldenCheck, GoldenMismatch
 from nigiri.demo.latencies import latency_table
+from nigiri.demo.server import DeviceServer
 from nigiri.demo.setup import Setup
 from nigiri.energy import ENERGY, EnergyError, energy_for_memory, energy_mj, get_energy
+from nigiri.sched import Query, serve, summarise
+from nigiri.sched.drain import DrainFit
+from nigiri.sched.slack import Clipper, MaxBatch, SlackFit
 from nigiri.spec import get_config, get_memory
 
 KEYS = {"mean_latency_ms", "p99_latency_ms", "served_accuracy", "dram_bytes", "energy_mj"}
@@ -101,3 +106,23 @@ def test_energy():
     assert energy_for_memory("ddr4") is energy_for_memory("slow") is get_energy("ddr4")
     with pytest.raises(EnergyError, match=r"^unknown energy constants 'hbm': choose one of lpddr4, ddr4, ddr3$"):
         get_energy("hbm")
+
+
+def test_the_simulators_policies_drive_a_device(setup):
+    graphs = setup.work.candidates(3)
+    table = setup.work.table(graphs, setup.work.estimate, origin="roofline")
+    batched = dataclasses.replace(table, batches=(1, 2, 4), batch_cycles=table.cycles[:, :1] * np.array([1, 2, 4]))
+    slo = 12e-3 * table.latency_ms(2, 0)
+    queries = [Query(image=n % 4, arrival_s=1e-6 * n, deadline_s=1e-6 * n + slo) for n in range(12)]
+    for policy in (SlackFit(), DrainFit(1), MaxBatch(), Clipper(table.subnets[0].name)):
+        check = GoldenCheck(setup)
+        server = DeviceServer(setup, batched, check)
+        served = serve(queries, policy, batched, server, order="deadline")
+        server.close()
+        summary = summarise(served, batched, setup.labels.tolist())
+        assert check.checked == len([s for s in served if not s.refused]) > 8
+        assert summary.top1 is not None and summary.deadline_met > 60
+        launches = [s for s in served if s.first]
+        assert sum(len(s.execution.labels) for s in launches) == check.checked
+        if policy.name in ("SlackFit", "MaxBatch"):
+            assert any(len(s.execution.labels) > 1 for s in launches)

@@ -66,11 +66,9 @@ class Waiting:
         """Index of the query that is next."""
         return self._queue[0] if self._heap is None else self._heap[0][1]
 
-    def front(self) -> tuple[int, int]:
-        """(index of the query that is next, how many wait behind it)."""
-        if self._heap is None:
-            return self._queue[0], len(self._queue) - 1
-        return self._heap[0][1], len(self._heap) - 1
+    def pop(self) -> int:
+        """Take the query that is next."""
+        return self._queue.popleft() if self._heap is None else heappop(self._heap)[1]
 
     def take(self, count: int) -> list[int]:
         """Indices of the next `count` queries, or as many as wait."""

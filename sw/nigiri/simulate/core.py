@@ -97,35 +97,34 @@ class _Simulation:
     def launch(self, d: _Device, now: float) -> bool:
         """Ask the policy about the head of the queue; False when it refused."""
         waiting = self.waiting
-        head, behind = waiting.front()
+        head = waiting.pop()
         fill = max(0.0, d.fill_ms - 1e3 * (now - d.filled_at)) if d.fill_ms else 0.0
         row, load, size, wait = d.policy.decide(
             Query(self.accuracy[head], self.latency[head], self.arrival[head], head, self.deadline[head]),
-            State(d.cached, self.served, behind, now, fill, d.index), self.table)
+            State(d.cached, self.served, len(waiting), now, fill, d.index), self.table)
         if row < 0:
-            waiting.take(1)
             self.refused[head] = 1
             return False
         if not row < self.rows or size < 1:
             raise SchedulerError(f"policy {d.policy.name!r} decided for SubNet {row} and a batch of {size}: rows are 0 "
                                  f"to {self.rows - 1}, batches at least 1")
-        ids = waiting.take(size)
-        count = len(ids)
         column = d.cached if wait or not fill else 0
+        ids, count = [head], 1
+        if size > 1 and waiting:
+            ids += waiting.take(size - 1)
+            count = len(ids)
         if count == 1:
             service = self.single_s[row][column]
         else:
             service = self.table.launch_cycles(row, count, column) / (self.table.clock_mhz * 1e6)
-        if fill:
-            if wait:
+        if d.fill_ms:
+            if wait or not fill:
                 service += fill / 1e3
                 d.fill_ms = 0.0
             else:
                 # The fill goes on in the memory's free time.
                 service = self.table.lookup.beside(row, d.cached, fill) / 1e3
                 d.fill_ms = max(0.0, fill - self.table.lookup.beside_ms[row])
-        else:
-            d.fill_ms = 0.0
         log, all_ids = self.log, self.ids
         d.ids, d.launch = ids, len(log)
         log += (now, now + service, row, column, d.index, count, len(all_ids))

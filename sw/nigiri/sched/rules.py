@@ -16,6 +16,8 @@ from nigiri.sched.table import LatencyTable
 
 __all__ = ["CacheRule", "ExpectedSaving", "NearestVector"]
 
+SINGLE = np.float32
+"""Sums over some hundred queries are far more exact than the savings that they tell apart."""
 LEVELS = 64
 """Steps in which demanded latencies are counted."""
 
@@ -108,13 +110,18 @@ class ExpectedSaving:
         ranks = lookup.rank_cycles / per_query + weight * fetched
         self._grid = np.quantile(table.latencies_ms, np.linspace(0, 1, LEVELS))
         self._edges: list[float] = self._grid.tolist()
-        self._costs = list(np.concatenate([ranks, self._latency_costs(table, per_query)]))
+        # Everything twice, side by side: for a short and for a long time.  Few long vectors cost less than many short.
+        self._costs = list(np.tile(np.concatenate([ranks, self._latency_costs(table, per_query)]), 2).astype(SINGLE))
         # A fill costs its cycles, and its bytes like those of a query.
         fills = lookup.fill_cycles.astype(np.float64) / per_query + weight * lookup.fill_words
-        self._fills = list(fills)
+        self._fills = list(np.tile(fills, 2).astype(SINGLE))
         self._first = len(ranks)
-        # Cost by column of the last period, and of all periods faded: for a short and for a long time.
-        self._period, self._short, self._long, self._work = (np.zeros(len(self._fills)) for _ in range(4))
+        columns = len(fills)
+        # Cost by column of the last period, and of all periods faded.
+        self._period, self._totals, self._work = (np.zeros(2 * columns, SINGLE) for _ in range(3))
+        self._fade = np.repeat(np.array([self.memory, self.long_memory], SINGLE), columns)
+        self._scale = np.ones(2 * columns, SINGLE)
+        self._soon, self._late, self._short = self._work[:columns], self._work[columns:], self._totals[:columns]
         self._fresh, self._weight = 0, 0.0
 
     def _latency_costs(self, table: LatencyTable, per_query: float) -> np.ndarray:
@@ -136,22 +143,22 @@ class ExpectedSaving:
         self._fresh += 1
 
     def choose(self, cached: int) -> int:
-        short, long, work, fills = self._short, self._long, self._work, self._fills[cached]
-        short *= self.memory
-        short += self._period
-        long *= self.long_memory
-        long += self._period
+        totals, soon, late = self._totals, self._soon, self._late
+        totals *= self._fade
+        totals += self._period
         self._period.fill(0.0)
-        self._weight = self.memory * self._weight + self._fresh
+        weight = self.memory * self._weight + self._fresh
         self._fresh = 0
-        np.multiply(short, self.horizon / self._weight, out=work)
-        work += fills
-        best = int(work.argmin())
-        if best != cached and work[best] < work[cached]:
+        if abs(weight - self._weight) > 1e-6 * weight:
+            self._scale[:len(soon)] = self.horizon / weight
+        self._weight = weight
+        np.multiply(totals, self._scale, out=self._work)
+        self._work += self._fills[cached]
+        best = int(soon.argmin())
+        if best != cached and soon[best] < soon[cached]:
             return best
         # What pays in the long run must not cost more now.
-        np.add(long, fills, out=work)
-        late = int(work.argmin())
-        if late != cached and work[late] < work[cached] and short[late] < short[cached]:
-            return late
+        best = int(late.argmin())
+        if best != cached and late[best] < late[cached] and self._short[best] < self._short[cached]:
+            return best
         return cached

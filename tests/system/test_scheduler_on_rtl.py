@@ -14,7 +14,7 @@ def test_every_latency_is_predicted(load):
     print(f"seed {seed}")
     got = predicted("pynq_z2", 100 if load == 0 else 20, seed, load=load)
     assert got["checked"] == got["queries"]                        # every answer is that of the golden model
-    assert got["cache_changes"] >= 5
+    assert got["cache_changes"] >= got["queries"] // 10
     assert got["worst_error"] <= 0.03
 
 

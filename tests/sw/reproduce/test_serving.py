@@ -119,7 +119,7 @@ def test_gains_against_fixed_subnets():
 
 
 def test_hybridserve(tmp_path):
-    d = hybrid.hybridserve(hybrid.Request(further_seeds=(1,), sizes=(2,)))
+    d = hybrid.hybridserve(hybrid.Request(further_seeds=(1,), sizes=(2,), sigmas=1.0))
     assert set(d["caches"]) == {"empty", "min"}
     for c in d["caches"].values():
         best = c["preserved"]

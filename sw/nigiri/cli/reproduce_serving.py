@@ -108,6 +108,7 @@ def _show_superserve(d: dict[str, Any]) -> None:
 def hybridserve(
         machine: Annotated[str, typer.Option(help="Configuration, NAME or NAME@MHz.")] = "pynq_z2",
         tolerance: Annotated[float, typer.Option(help="Points of accuracy that may be lost.")] = 0.2,
+        sigmas: Annotated[float, typer.Option(help="Standard errors by which the loss must stay below.")] = 2.0,
         calibration: Annotated[str, typer.Option(help="platt or temperature.")] = "platt",
         alpha: Annotated[float, typer.Option(help="Weight of a model's own logits.")] = 0.75,
         skip: Annotated[bool, typer.Option(help="Jump over models when very unsure.")] = True,
@@ -117,12 +118,9 @@ def hybridserve(
     need("scipy", "sched")
     from nigiri.reproduce.hybridserve import Request
     from nigiri.reproduce.hybridserve import hybridserve as run
-    from nigiri.runtime.errors import BadArgument
 
-    if calibration not in ("platt", "temperature"):
-        raise BadArgument(f"--calibration must be platt or temperature, not {calibration!r}")
-    _finish(run(Request(machine=machine, tolerance=tolerance, calibration=calibration, alpha=alpha, skip=skip,
-                        seed=seed), say), plot, "plot_hybridserve", json, _show_hybridserve)
+    _finish(run(Request(machine=machine, tolerance=tolerance, sigmas=sigmas, calibration=calibration, alpha=alpha,
+                        skip=skip, seed=seed), say), plot, "plot_hybridserve", json, _show_hybridserve)
 
 
 def _show_hybridserve(d: dict[str, Any]) -> None:

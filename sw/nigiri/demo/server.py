@@ -13,6 +13,9 @@ from nigiri.sched.table import LatencyTable
 
 __all__ = ["DeviceServer"]
 
+SURE = 1.5
+"""Times the predicted length of a fill in which it has ended: the clock need not run on longer."""
+
 
 class DeviceServer:
     """One device with its own memory; it fills its cache between two queries, or beside one.
@@ -26,13 +29,21 @@ class DeviceServer:
         self._setup, self._table, self._check = setup, table, check
         self._device = setup.open()
         self._engine = setup.engine_on(self._device)
-        self._column, self._filling = 0, False
+        self._column, self._filling, self._left = 0, False, 0
         self.cycles = 0
 
     def load(self, column: int) -> None:
         """Start to load the SubGraph of a column."""
         change = self._engine.cache(self._table.subgraphs[column].boxes, wait=False)
+        self._left = round(SURE * float(self._table.lookup.fill_cycles[self._column, column]))
         self._column, self._filling = column, change.entries > 0
+
+    def rest(self, cycles: int) -> None:
+        """Let the device's clock run on while a fill needs it; a device without a clock has filled already."""
+        step = getattr(self._device, "step", None)
+        if step and self._filling and (cycles := min(cycles, self._left)) > 0:
+            step(cycles)
+            self._left -= cycles
 
     def infer(self, row: int, queries: Sequence[Query], wait: bool) -> Execution:
         """Run a SubNet for all queries and compare every answer with the golden model.

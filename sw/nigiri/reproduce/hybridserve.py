@@ -28,6 +28,7 @@ from nigiri.cascade.energy import SubNetEnergy, subnet_energies
 from nigiri.reproduce.machines import machine_at
 from nigiri.reproduce.published import HYBRIDSERVE
 from nigiri.reproduce.workloads import data
+from nigiri.runtime.errors import BadArgument
 from nigiri.sched.workload import workload
 from nigiri.spec.memory import default_memory
 
@@ -54,6 +55,10 @@ class Request:
     skip: bool = True
     sizes: tuple[int, ...] = (2, 3)
     devices: int = 4
+
+    def __post_init__(self) -> None:
+        if self.calibration not in ("platt", "temperature"):
+            raise BadArgument(f"calibration must be platt or temperature, not {self.calibration!r}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,7 +1,8 @@
 """What others published, in the numbers that the comparisons need, each with its source."""
 from __future__ import annotations
 
-__all__ = ["DPU", "ENGINE", "ENGINE_MS", "GAINS", "HYBRIDSERVE", "LAYERS_3X3", "SUPERSERVE", "SUSHI_END_TO_END"]
+__all__ = ["DPU", "ENGINE", "ENGINE_MS", "GAINS", "HYBRIDSERVE", "LAYERS_3X3", "SUPERSERVE",
+           "SUPERSERVE_CAPACITY", "SUSHI_END_TO_END"]
 
 ENGINE = {
     "name": "SushiAccel", "mac_units": 1296, "clock_mhz": 100.0, "board": "ZCU104",
@@ -46,11 +47,13 @@ HYBRIDSERVE = {
     "source": "arXiv 2505.12566, abstract; drunkcoding/model-inference, plotting scripts: J/request against DeepSpeed"}
 """Energy at the largest model's accuracy, times lower."""
 
+SUPERSERVE_CAPACITY = 8000.0
+"""Queries/s that the published eight devices serve at most."""
 SUPERSERVE = {
     "azure": {"attainment": 0.99999, "accuracy_gained": 4.67, "attainment_times": 2.85},
     "bursty": {"attainment": 0.999, "accuracy_gained": 4.33, "attainment_times": 2.06},
     "time_varying": {"attainment": [0.991, 1.0]}, "faults": {"attainment": 0.999, "capacity_left": 0.5},
     "ablation": {"SlackFit": 0.999, "MaxBatch": "loses up to 5 % at CV^2 = 8", "MaxAcc": "diverges"},
-    "capacity": 8000.0, "devices": 8, "slo_ms": 36.0,
+    "capacity": SUPERSERVE_CAPACITY, "devices": 8, "slo_ms": 36.0,
     "source": "SuperServe, NSDI 2025, pages 739 to 758: OFAResNet on ImageNet, eight RTX 2080 Ti"}
 """SLO attainment, accuracy gained at equal attainment, and attainment at equal accuracy against Clipper+ and INFaaS."""

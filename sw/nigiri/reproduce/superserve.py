@@ -3,11 +3,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from nigiri.reproduce.published import SUPERSERVE
+from nigiri.reproduce.published import SUPERSERVE, SUPERSERVE_CAPACITY
 from nigiri.reproduce.workloads import joined, shipped_table
 from nigiri.sched import LatencyTable, Policy
 from nigiri.sched.drain import DrainFit
@@ -90,7 +91,7 @@ def _with_gains(rows: list[dict[str, Any]], **facts: Any) -> dict[str, Any]:
 def _family(table: LatencyTable, r: Request, progress: Callable[[str], None]) -> dict[str, Any]:
     # A board does not serve what a GPU does: rates are the same parts of what all devices can serve at most.
     best = float((table.batch_ms / np.array(table.batches)).min())
-    scale = r.devices * 1e3 / best / SUPERSERVE["capacity"]                  # type: ignore[operator]
+    scale = r.devices * 1e3 / best / SUPERSERVE_CAPACITY
     policies = _policies(table, r.devices)
     grid = []
     for variant in VARIANTS:
@@ -110,8 +111,7 @@ def _family(table: LatencyTable, r: Request, progress: Callable[[str], None]) ->
     counts = np.array(shape()["counts"])
     for part in PEAKS:
         # The largest minute asks for this part of what all devices can serve.
-        a = azure_shape(r.azure_s, part * SUPERSERVE["capacity"] * scale * counts.mean() / counts.max(),  # type: ignore
-                        seed=r.seed)
+        a = azure_shape(r.azure_s, part * SUPERSERVE_CAPACITY * scale * counts.mean() / counts.max(), seed=r.seed)
         loads[f"{part:g}"] = _with_gains(_run(a, policies, table, r), peak_load=part, queries=len(a),
                                          rate=len(a) / r.azure_s, peak_to_mean=float(counts.max() / counts.mean()))
     load = a
@@ -132,6 +132,10 @@ def _family(table: LatencyTable, r: Request, progress: Callable[[str], None]) ->
             "azure_timeline": {p.name: simulate(Queries.from_arrivals(load, slo_ms=r.slo_ms), p, table,
                                                 devices=r.devices).timeline(r.azure_s / 120) for p in policies[:2]},
             "ablation": ablation}
+
+
+def _say(progress: Callable[[str], None], family: str, text: str) -> None:
+    progress(f"{family}: {text}")
 
 
 def superserve(r: Request, progress: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
@@ -159,5 +163,5 @@ def superserve(r: Request, progress: Callable[[str], None] = lambda text: None) 
     for family in r.families:
         tables = [shipped_table(f, r.machine) for f in FAMILIES[family]]
         table = tables[0].first(1) if len(tables) == 1 else joined(tables)
-        out["families"][family] = _family(table, r, lambda text, f=family: progress(f"{f}: {text}"))  # type: ignore[misc]
+        out["families"][family] = _family(table, r, partial(_say, progress, family))
     return out

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from nigiri.sched.errors import SchedulerError
+from nigiri.sched.query import Query
 from nigiri.sched.slack import Expired, SlackPolicy
 from nigiri.sched.table import LatencyTable
 
@@ -31,13 +32,15 @@ class DrainFit(SlackPolicy):
             raise SchedulerError(f"DrainFit needs at least 1 device and a positive share, not {devices} and {share}")
         self.devices, self.share = devices, share
 
-    def prepare(self, table: LatencyTable) -> None:
+    def start(self, table: LatencyTable) -> int:
+        super().start(table)
         # Most accurate first, and of one SubNet the fastest launch first.
         self.launches = [(self.ms[row][b], self.ms[row][b] / self.batches[b], row, self.batches[b])
                          for row in reversed(self.rows) for b in range(len(self.batches))]
         self.by_rate = sorted(self.launches, key=lambda x: x[1])
+        return 0
 
-    def pick(self, slack_ms: float, waiting: int) -> tuple[int, int] | None:
+    def pick(self, query: Query, slack_ms: float, waiting: int) -> tuple[int, int] | None:
         each = self.share * slack_ms * self.devices / waiting
         for ms, per_image, row, size in self.launches:
             if ms <= slack_ms and per_image <= each and size <= waiting:

@@ -4,7 +4,7 @@ A decision is then one bisection and two list indices, whatever the number of Su
 """
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,14 +79,6 @@ class Lookup:
             entries[i] = (differ & (sizes > 0)).sum(axis=1)
         cycles = table.fill_word_cycles * words + table.fill_entry_cycles * entries
         return words, cycles.astype(np.float32)
-
-    def rank(self, accuracy: float) -> int:
-        """How many SubNets are less accurate than `accuracy`."""
-        return bisect_left(self.accuracies, accuracy)
-
-    def fastest(self, rank: int, column: int) -> int:
-        """The fastest SubNet from a rank of accuracy on; from the last rank on, the most accurate SubNet."""
-        return self.by_rank[column][rank]
 
     def most_accurate(self, latency_ms: float, column: int) -> int:
         """The most accurate SubNet within a latency, the fastest of equal ones; -1 when there is none."""

@@ -1,6 +1,7 @@
 """The best cache decisions with the whole stream known: what an online rule is measured against."""
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,12 +21,12 @@ def best_columns(queries: Sequence[Query], table: LatencyTable, period: int, *, 
                  goal: Goal = "strict_accuracy") -> tuple[list[int], float]:
     """(column for each period of queries, total cost) with the least total cost, by dynamic programming.
 
-    Cost is cycles, those of every fill included in full (a device that never rests); for strict_latency queries it is
-    accuracy lost, in points, and a fill costs what queries beside it would lose with an empty cache.
+    Cost is cycles, those of every fill included in full (a device that never rests): exact for strict_accuracy.  For
+    strict_latency it is accuracy lost, in points; what a fill costs is estimated by what queries beside it would lose.
 
     Raises
     ------
-    SchedulerError: a period below 1, no queries, or a problem of more than 2^30 steps.
+    SchedulerError: a period below 1, no queries, queries of another goal, or a problem of more than 2^30 steps.
     """
     count, columns = len(queries), len(table.subgraphs)
     if period < 1 or not count:
@@ -34,12 +35,14 @@ def best_columns(queries: Sequence[Query], table: LatencyTable, period: int, *, 
     if periods * columns ** 2 > LIMIT:
         raise SchedulerError(f"the offline optimum over {periods} periods and {columns} SubGraphs is too large: take "
                              f"fewer queries or SubGraphs")
+    if any(q.goal not in (None, goal) for q in queries):
+        raise SchedulerError(f"the offline optimum needs queries of one goal, {goal}: split the stream")
     lookup = table.lookup
     cost = np.zeros((periods, columns))
     every = np.arange(columns)
     for n, q in enumerate(queries):
-        if (q.goal or goal) == "strict_accuracy":
-            cost[n // period] += lookup.rank_cycles[lookup.rank(q.accuracy)]
+        if goal == "strict_accuracy":
+            cost[n // period] += lookup.rank_cycles[bisect_left(lookup.accuracies, q.accuracy)]
         else:
             rows = [lookup.most_accurate(q.latency_ms, j) for j in range(columns)]
             rows = [r if r >= 0 else lookup.quickest(j) for j, r in enumerate(rows)]

@@ -13,6 +13,8 @@ from nigiri.sched.waiting import Order, Waiting
 __all__ = ["Served", "serve", "stream_served"]
 
 NOTHING = Execution(0, {})
+FOREVER = 1 << 40
+"""Cycles in which any fill ends."""
 
 
 class Served(NamedTuple):
@@ -64,23 +66,23 @@ def stream_served(queries: Sequence[Query], policy: Policy, table: LatencyTable,
     waiting = Waiting([q.arrival_s for q in queries], [q.deadline_s for q in queries], order)
     cached, clock, served = policy.start(table), 0.0, 0
     lookup, cycle = table.lookup, 1 / (table.clock_mhz * 1e6)
-    fill, idle = 0.0, 0.0                          # predicted seconds of the running fill; idle time it could use
+    fill = 0.0                                     # predicted seconds that the running fill still needs
     if cached:
         # What is cached first is there before the stream begins; its bytes count.
         server.load(cached)
-        idle = float("inf")
+        server.rest(FOREVER)
     while True:
         waiting.admit(clock)
         if not waiting:
             arrival = waiting.next_arrival
             if arrival is None:
                 return
-            idle += arrival - clock
+            server.rest(round((arrival - clock) / cycle))
+            fill = max(0.0, fill - (arrival - clock))
             clock = arrival
             continue
-        left = max(0.0, fill - idle)
         head = queries[waiting.head]
-        state = State(cached, served, len(waiting) - 1, clock, 1e3 * left)
+        state = State(cached, served, len(waiting) - 1, clock, 1e3 * fill)
         decision = policy.decide(head, state, table)
         if decision.subnet < 0:
             waiting.take(1)
@@ -89,14 +91,11 @@ def stream_served(queries: Sequence[Query], policy: Policy, table: LatencyTable,
         batch = [queries[n] for n in waiting.take(decision.batch)]
         execution = server.infer(decision.subnet, batch, decision.wait)
         if decision.wait:
-            predicted = cycle * table.launch_cycles(decision.subnet, len(batch), cached)
+            predicted = cycle * table.launch_cycles(decision.subnet, len(batch), cached) + fill
         else:
-            predicted = lookup.beside(decision.subnet, cached, 1e3 * left) / 1e3
-        service = cycle * execution.cycles
-        used = cached if decision.wait or not left else 0
-        if decision.wait:
-            predicted += left
-            service += max(0.0, cycle * execution.fill_cycles - idle)
+            predicted = lookup.beside(decision.subnet, cached, 1e3 * fill) / 1e3
+        service = cycle * (execution.cycles + execution.fill_cycles)
+        used = cached if decision.wait or not fill else 0
         fill = cycle * execution.fill_left
         clock += service
         served += len(batch)
@@ -104,8 +103,6 @@ def stream_served(queries: Sequence[Query], policy: Policy, table: LatencyTable,
             yield Served(q, decision.subnet, used, execution, 1e3 * service, 1e3 * (clock - q.arrival_s),
                          1e3 * predicted, n == 0)
         if decision.load is not None and (waiting or waiting.next_arrival is not None):
-            # What rest has done of an earlier fill stays done; it does nothing for this one.
-            idle = min(idle, fill)
             fill += cycle * float(lookup.fill_cycles[cached, decision.load])
             cached = decision.load
             server.load(cached)

@@ -20,7 +20,7 @@ class Execution(NamedTuple):
     dram_bytes: off-chip bytes by kind; "fill" are those of a cache change that ended before or beside it.
     pb_bytes: weight bytes taken from the persistent buffer.
     labels: the classes it answered, by query; empty when nothing was computed.
-    fill_cycles: of the cache change that it waited for, as if nothing else had gone on.
+    fill_cycles: for which it waited for a cache change to end.
     fill_left: cycles that a cache change beside it still needs.
     """
 
@@ -37,6 +37,10 @@ class Server(Protocol):
 
     def load(self, column: int) -> None:
         """Start to fill the cache with the SubGraph of a column."""
+        ...
+
+    def rest(self, cycles: int) -> None:
+        """Nothing is asked of the device for so long; a fill goes on."""
         ...
 
     def infer(self, row: int, queries: Sequence[Query], wait: bool) -> Execution:
@@ -59,6 +63,9 @@ class TableServer:
         self._fill += int(lookup.fill_cycles[self._column, column])
         self._fill_bytes += WORD * int(lookup.fill_words[self._column, column])
         self._column = column
+
+    def rest(self, cycles: int) -> None:
+        self._fill = max(0, self._fill - cycles)
 
     def infer(self, row: int, queries: Sequence[Query], wait: bool) -> Execution:
         filling = self._fill_bytes > 0

@@ -5,7 +5,8 @@ launches with the empty cache.  The queue is sorted by deadline.
 """
 from __future__ import annotations
 
-from bisect import bisect_right
+from abc import ABC, abstractmethod
+from bisect import bisect_left, bisect_right
 from typing import Literal
 
 import numpy as np
@@ -19,7 +20,7 @@ __all__ = ["Clipper", "Expired", "Infaas", "MaxAcc", "MaxBatch", "SlackFit", "Sl
 Expired = Literal["refuse", "serve"]
 
 
-class SlackPolicy:
+class SlackPolicy(ABC):
     """What the policies of this module share.
 
     expired: a query that nothing the policy may choose can serve in time is refused, so that it does not make others
@@ -40,32 +41,29 @@ class SlackPolicy:
         # From the least accurate to the most accurate SubNet; one that is slower and no more accurate is not used.
         self.rows = [int(i) for n, i in enumerate(order)
                      if (table.batch_ms[i, 0] < table.batch_ms[order[n + 1:], 0]).all()]
-        self.prepare(table)
         return 0
 
-    def prepare(self, table: LatencyTable) -> None:
-        """Work out what a decision looks up."""
+    @abstractmethod
+    def pick(self, query: Query, slack_ms: float, waiting: int) -> tuple[int, int] | None:
+        """(row, images) for the head of the queue, its slack, and the number of queries that wait, the head included;
+        None when all is too late."""
 
-    def pick(self, slack_ms: float, waiting: int) -> tuple[int, int] | None:
-        """(row, images) for a slack and a number of queries that wait, the head included; None when all is too late."""
-        raise NotImplementedError
-
-    def fallback(self) -> tuple[int, int]:
+    def fallback(self, query: Query) -> tuple[int, int]:
         """(row, images) for a head that is late anyway: what serves most images a second, so that others are not."""
         return self.rows[0], self.batches[-1]
 
     def decide(self, query: Query, state: State, table: LatencyTable) -> Decision:
-        found = self.pick(1e3 * (query.deadline_s - state.clock_s), state.queue + 1)
+        found = self.pick(query, 1e3 * (query.deadline_s - state.clock_s), state.queue + 1)
         if found is None:
             if self.expired == "refuse":
                 return REFUSED
-            found = self.fallback()
+            found = self.fallback(query)
         return Decision(found[0], None, found[1])
 
-    def most(self, row: int, slack_ms: float, waiting: int) -> int:
-        """Images of the largest launch of a SubNet within a slack, of those that wait; 0 when one is too late."""
+    def alone(self, row: int, slack_ms: float, waiting: int) -> tuple[int, int] | None:
+        """The largest launch of one SubNet within a slack, of those that wait; None when one image is too late."""
         n = bisect_right(self.ms[row], slack_ms)
-        return min(self.batches[n - 1], max(1, waiting)) if n else 0
+        return (row, min(self.batches[n - 1], waiting)) if n else None
 
 
 class SlackFit(SlackPolicy):
@@ -90,7 +88,8 @@ class SlackFit(SlackPolicy):
                                  f"{fit!r}")
         self.name, self.buckets, self.fit = name, buckets, fit
 
-    def prepare(self, table: LatencyTable) -> None:
+    def start(self, table: LatencyTable) -> int:
+        super().start(table)
         self.low, high = self.ms[self.rows[0]][0], self.ms[self.rows[-1]][-1]
         self.step = (high - self.low) / (self.buckets - 1) or 1.0
         self.choice: list[list[tuple[int, int]]] = []
@@ -103,8 +102,9 @@ class SlackFit(SlackPolicy):
                 b, _, row = max(fitting)
                 line.append((row, self.batches[b]))
             self.choice.append(line)
+        return 0
 
-    def pick(self, slack_ms: float, waiting: int) -> tuple[int, int] | None:
+    def pick(self, query: Query, slack_ms: float, waiting: int) -> tuple[int, int] | None:
         if slack_ms < self.low:
             return None
         bucket = self.choice[min(self.buckets - 1, int((slack_ms - self.low) / self.step))]
@@ -116,7 +116,7 @@ class MaxBatch(SlackPolicy):
 
     name = "MaxBatch"
 
-    def pick(self, slack_ms: float, waiting: int) -> tuple[int, int] | None:
+    def pick(self, query: Query, slack_ms: float, waiting: int) -> tuple[int, int] | None:
         n = bisect_right(self.ms[self.rows[0]], slack_ms)
         if not n:
             return None
@@ -128,7 +128,7 @@ class MaxAcc(SlackPolicy):
 
     name = "MaxAcc"
 
-    def pick(self, slack_ms: float, waiting: int) -> tuple[int, int] | None:
+    def pick(self, query: Query, slack_ms: float, waiting: int) -> tuple[int, int] | None:
         for row in reversed(self.rows):
             n = bisect_right(self.ms[row], slack_ms)
             if n:
@@ -143,17 +143,17 @@ class Clipper(SlackPolicy):
         super().__init__(expired=expired)
         self.subnet, self.name = subnet, f"Clipper+ {subnet}"
 
-    def prepare(self, table: LatencyTable) -> None:
+    def start(self, table: LatencyTable) -> int:
         names = [s.name for s in table.subnets]
         if self.subnet not in names:
             raise SchedulerError(f"no SubNet {self.subnet!r} to serve alone: choose one of {', '.join(names)}")
         self.row = names.index(self.subnet)
+        return super().start(table)
 
-    def pick(self, slack_ms: float, waiting: int) -> tuple[int, int] | None:
-        size = self.most(self.row, slack_ms, waiting)
-        return (self.row, size) if size else None
+    def pick(self, query: Query, slack_ms: float, waiting: int) -> tuple[int, int] | None:
+        return self.alone(self.row, slack_ms, waiting)
 
-    def fallback(self) -> tuple[int, int]:
+    def fallback(self, query: Query) -> tuple[int, int]:
         return self.row, self.batches[-1]
 
 
@@ -165,12 +165,16 @@ class Infaas(SlackPolicy):
 
     name = "INFaaS"
 
-    def prepare(self, table: LatencyTable) -> None:
+    def start(self, table: LatencyTable) -> int:
+        super().start(table)
         self.accuracies = [table.subnets[r].accuracy for r in self.rows]
+        return 0
 
-    def decide(self, query: Query, state: State, table: LatencyTable) -> Decision:
-        n = next((n for n, a in enumerate(self.accuracies) if a >= query.accuracy), len(self.rows) - 1)
-        size = self.most(self.rows[n], 1e3 * (query.deadline_s - state.clock_s), state.queue + 1)
-        if not size and self.expired == "refuse":
-            return REFUSED
-        return Decision(self.rows[n], None, size or self.batches[-1])
+    def _row(self, query: Query) -> int:
+        return self.rows[min(bisect_left(self.accuracies, query.accuracy), len(self.rows) - 1)]
+
+    def pick(self, query: Query, slack_ms: float, waiting: int) -> tuple[int, int] | None:
+        return self.alone(self._row(query), slack_ms, waiting)
+
+    def fallback(self, query: Query) -> tuple[int, int]:
+        return self._row(query), self.batches[-1]

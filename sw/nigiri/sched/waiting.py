@@ -54,7 +54,9 @@ class Waiting:
     def give_back(self, index: int) -> None:
         """A query that was taken waits again, in its old place."""
         if self._heap is None:
-            self._queue.appendleft(index)
+            # Those that were given back before stand in front; there are few.
+            place = next((k for k, n in enumerate(self._queue) if n > index), len(self._queue))
+            self._queue.insert(place, index)
         else:
             heappush(self._heap, (self._deadlines[index], index))
 

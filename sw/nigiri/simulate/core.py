@@ -48,6 +48,7 @@ class _Simulation:
         self.env = simpy.Environment()
         self.arrival, self.deadline = queries.arrival_s.tolist(), queries.deadline_s.tolist()
         self.accuracy, self.latency = queries.accuracy.tolist(), queries.latency_ms.tolist()
+        self.goal = queries.goal
         self.waiting = Waiting(self.arrival, self.deadline, order)
         self.devices = [_Device(n, p) for n, p in enumerate(policies)]
         self.idle = list(self.devices)
@@ -68,6 +69,7 @@ class _Simulation:
             if id(d.policy) not in known:
                 known[id(d.policy)] = d.policy.start(table)
             d.cached = known[id(d.policy)]
+            self.fill_words += int(table.lookup.fill_words[0, d.cached])
 
     def later(self, delay: float, call: Callable[[Any], None], value: Any = None) -> None:
         event = self.env.timeout(delay, value)
@@ -100,7 +102,8 @@ class _Simulation:
         head = waiting.pop()
         fill = max(0.0, d.fill_ms - 1e3 * (now - d.filled_at)) if d.fill_ms else 0.0
         row, load, size, wait = d.policy.decide(
-            Query(self.accuracy[head], self.latency[head], self.arrival[head], head, self.deadline[head]),
+            Query(self.accuracy[head], self.latency[head], self.arrival[head], head, self.deadline[head],
+                  self.goal[head] if self.goal else None),
             State(d.cached, self.served, len(waiting), now, fill, d.index), self.table)
         if row < 0:
             self.refused[head] = 1
@@ -140,7 +143,7 @@ class _Simulation:
         self.served += len(d.ids)
         d.ids = []
         d.filled_at = now
-        if load is not None:
+        if load is not None and (self.waiting or self.waiting.next_arrival is not None):
             lookup = self.table.lookup
             d.fill_ms += float(lookup.fill_cycles[d.cached, load]) / (self.table.clock_mhz * 1e3)
             self.fill_words += int(lookup.fill_words[d.cached, load])
@@ -178,8 +181,7 @@ class _Simulation:
                      start_s=column(0, np.nan, np.float64), end_s=column(1, np.nan, np.float64),
                      subnet=column(2, -1, np.int32), column=column(3, 0, np.int32), device=column(4, -1, np.int32),
                      batch=column(5, 0, np.int32), first=first, busy_s=float((log[:, 1] - log[:, 0]).sum()),
-                     fill_words=self.fill_words,
-                     cache_changes=self.changes)
+                     fill_words=self.fill_words, cache_changes=self.changes)
 
     def kill(self, d: _Device) -> None:
         """The device is gone; what it worked on waits again."""
@@ -203,6 +205,7 @@ class _Simulation:
         if d.down:
             return
         d.fill_ms = float(self.table.lookup.fill_cycles[0, d.cached]) / (self.table.clock_mhz * 1e3)
+        self.fill_words += int(self.table.lookup.fill_words[0, d.cached])
         d.filled_at = self.env.now
         self.idle.append(d)
         self.dispatch()

@@ -1,13 +1,13 @@
 """Millions of queries as columns."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from nigiri.sched.errors import SchedulerError
-from nigiri.sched.query import Query
+from nigiri.sched.query import Goal, Query
 
 __all__ = ["LIMIT", "Queries"]
 
@@ -23,6 +23,7 @@ class Queries:
     ----------
     arrival_s, deadline_s: float64 [n], seconds from the start.
     accuracy, latency_ms: float64 [n], targets as those of :class:`nigiri.sched.Query`.
+    goal: of each query, where it has its own; None when no query has.
 
     Raises
     ------
@@ -33,9 +34,11 @@ class Queries:
     deadline_s: np.ndarray
     accuracy: np.ndarray
     latency_ms: np.ndarray
+    goal: Sequence[Goal | None] | None = None
 
     def __post_init__(self) -> None:
-        lengths = {len(x) for x in (self.arrival_s, self.deadline_s, self.accuracy, self.latency_ms)}
+        columns = (self.arrival_s, self.deadline_s, self.accuracy, self.latency_ms)
+        lengths = {len(x) for x in (*columns, *([] if self.goal is None else [self.goal]))}
         if len(lengths) != 1:
             raise SchedulerError(f"all columns of queries must be equally long, not {sorted(lengths)}")
         if len(self) > LIMIT:
@@ -56,9 +59,16 @@ class Queries:
 
     @classmethod
     def of(cls, queries: Sequence[Query]) -> Queries:
-        """The queries of a stream; images and goals are left behind."""
+        """The queries of a stream; their images are left behind."""
         def column(values: list[float]) -> np.ndarray:
             return np.array(values, dtype=np.float64)
 
         return cls(arrival_s=column([q.arrival_s for q in queries]), deadline_s=column([q.deadline_s for q in queries]),
-                   accuracy=column([q.accuracy for q in queries]), latency_ms=column([q.latency_ms for q in queries]))
+                   accuracy=column([q.accuracy for q in queries]), latency_ms=column([q.latency_ms for q in queries]),
+                   goal=[q.goal for q in queries] if any(q.goal for q in queries) else None)
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, np.ndarray]) -> Queries:
+        """A recorded stream, as :func:`nigiri.traffic.load_stream` reads it."""
+        return cls(arrival_s=columns["arrival_s"], deadline_s=columns["deadline_s"], accuracy=columns["accuracy"],
+                   latency_ms=columns["latency_ms"])

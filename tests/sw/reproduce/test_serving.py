@@ -163,7 +163,7 @@ def test_commands(capsys, tmp_path):
     (["reproduce", "superserve", "--family", "vgg"], "unknown family 'vgg': choose one of resnet50, mobilenet_v3"),
     (["reproduce", "sushi-end-to-end", "--family", "vgg"], "unknown family 'vgg': choose one of resnet50, "),
     (["reproduce", "sushi-end-to-end", "--machine", "tiny"], "no latency table of resnet50 on tiny comes with the "),
-    (["reproduce", "hybridserve", "--calibration", "none"], "--calibration must be platt or temperature, not 'none'"),
+    (["reproduce", "hybridserve", "--calibration", "none"], "calibration must be platt or temperature, not 'none'"),
 ])
 def test_messages(capsys, arguments, message):
     assert main(arguments) == 2

@@ -52,6 +52,10 @@ def test_messages(monkeypatch):
     with pytest.raises(SchedulerError, match=r"^the offline optimum needs queries and a period of at least 1, not "
                                              r"0 and 8$"):
         best_columns([], TABLE, 8)
+    with pytest.raises(SchedulerError, match=r"^the offline optimum needs queries of one goal, strict_accuracy: "
+                                             r"split the "
+                                             r"stream$"):
+        best_columns([Query(), Query(goal="strict_latency")], TABLE, 1)
     monkeypatch.setattr("nigiri.sched.offline.LIMIT", 50)
     with pytest.raises(SchedulerError, match=r"^the offline optimum over 3 periods and 5 SubGraphs is too large: take "
                                              r"fewer queries or SubGraphs$"):

@@ -82,6 +82,9 @@ class Recorder:
     def load(self, column):
         self.loads.append(column)
 
+    def rest(self, cycles):
+        self.rested = cycles
+
     def infer(self, row, queries, wait):
         self.rows.append(row)
         fill = len(self.loads) == 1 and len(self.rows) == 3

@@ -19,8 +19,10 @@ from nigiri.sched import (
     TableServer,
     query_stream,
     serve,
+    summarise,
 )
 from nigiri.simulate import Fault, Queries, Status, kill_every, simulate
+from nigiri.traffic import load_stream, save_stream
 
 TABLE = dataclasses.replace(table(by_roofline, count=8), fill_word_cycles=2.0, fill_entry_cycles=10.0,
                             memory_word_cycles=4.0)
@@ -81,6 +83,25 @@ def test_one_device_does_what_the_serving_loop_does(kind, distance, load):
     # The loop's fills take whole cycles.
     assert (1e3 * (t.end_s - t.queries.arrival_s)).tolist() == pytest.approx([s.response_ms for s in loop], rel=1e-3)
     assert t.cache_changes > 0 or distance == "saving"
+    assert t.summary().dram_bytes == summarise(loop, TABLE).dram_bytes["total"]
+
+
+def test_a_stream_of_both_goals_does_what_the_serving_loop_does():
+    queries = [q._replace(goal=("strict_latency", None, "strict_accuracy")[n % 3], latency_ms=1e3)
+               for n, q in enumerate(query_stream(TABLE, StreamSettings(queries=200, kind="random", seed=9)))]
+    loop = serve(queries, NoCache(on_miss="best"), TABLE, TableServer(TABLE))
+    t = simulate(Queries.of(queries), NoCache(on_miss="best"), TABLE, order="arrival")
+    assert t.subnet.tolist() == [s.subnet for s in loop]
+    other = simulate(Queries.of([q._replace(goal=None) for q in queries]), NoCache(on_miss="best"), TABLE)
+    assert t.subnet.tolist() != other.subnet.tolist()
+
+
+def test_a_recorded_stream(tmp_path):
+    queries = query_stream(TABLE, StreamSettings(queries=20, seed=9))
+    save_stream(tmp_path / "s.jsonl", {n: np.array([getattr(q, n) for q in queries])
+                                       for n in ("arrival_s", "accuracy", "latency_ms")})
+    again = Queries.from_columns(load_stream(tmp_path / "s.jsonl"))
+    assert simulate(again, NoCache(), TABLE).to_json() == simulate(Queries.of(queries), NoCache(), TABLE).to_json()
 
 
 def test_earliest_deadline_first():
@@ -142,6 +163,22 @@ def test_interrupted_queries_are_served_elsewhere():
     assert t.summary().unserved == 0
     none = simulate(q, Always(), TABLE, faults=[Fault(device=0, at_s=ONE_S / 2)])
     assert none.summary().unserved == 2
+
+
+def test_queries_of_lost_devices_keep_their_order():
+    q = Queries.from_arrivals(np.zeros(6))
+    down = [Fault(device=2, at_s=ONE_S / 4), Fault(device=1, at_s=ONE_S / 2)]
+    t = simulate(q, Always(), TABLE, devices=3, faults=down)          # devices 2, 1, 0 take queries 0, 1, 2
+    assert np.argsort(t.start_s).tolist() == [2, 0, 1, 3, 4, 5]
+    assert t.device.tolist() == [0] * 6
+
+
+def test_a_device_that_comes_back_fills_its_cache_again():
+    queries = query_stream(TABLE, StreamSettings(queries=50, load=0.5, seed=2))
+    policy = SushiSched(distance="saving", on_miss="best")
+    calm = simulate(Queries.of(queries), policy, TABLE)
+    lost = simulate(Queries.of(queries), policy, TABLE, faults=[Fault(device=0, at_s=ONE_S, back_s=2 * ONE_S)])
+    assert lost.fill_words > calm.fill_words > 0
 
 
 def test_killed_one_after_the_other():

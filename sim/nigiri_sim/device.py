@@ -152,6 +152,10 @@ class RtlDevice:
             self._checked(self._library.nigiri_run(self._live(), min(cycles, CHUNK)))
             cycles -= CHUNK
 
+    def run_until_interrupt(self, cycles: int) -> bool:
+        """Let at most `cycles` clock cycles pass; whether the interrupt is high then."""
+        return bool(self._checked(self._library.nigiri_until_interrupt(self._live(), cycles)))
+
     def wait(self, mask: int, timeout_s: float) -> None:
         """See :class:`nigiri.runtime.device.Device`; `timeout_s` is simulated time, and `cycle_limit` bounds it.
 

@@ -33,6 +33,7 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "cycles": (c.c_uint64, [c.c_void_p]),
     "interrupt": (c.c_int, [c.c_void_p]),
     "run": (c.c_int, [c.c_void_p, c.c_uint64]),
+    "until_interrupt": (c.c_int, [c.c_void_p, c.c_uint64]),
     "reset": (c.c_int, [c.c_void_p]),
     "read": (c.c_int, [c.c_void_p, c.c_uint32, c.POINTER(c.c_uint32)]),
     "write": (c.c_int, [c.c_void_p, c.c_uint32, c.c_uint32]),

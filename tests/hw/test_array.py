@@ -1,4 +1,4 @@
-"""Lane pairs and maximum lanes against plain arithmetic: packings, dense and depthwise, extremes, gaps, timing."""
+"""Lane pairs and maximum lanes against plain arithmetic: dense and depthwise, extremes, gaps, timing."""
 from __future__ import annotations
 
 import numpy as np
@@ -7,8 +7,6 @@ from amaranth.hdl import Cat
 from hw_helpers import run, words_of
 
 from nigiri_hw.core.array import LATENCY, LanePair, MaxLane
-
-PACKINGS = ((17, 4), (18, 8))
 
 
 def step_of(rng, extreme: bool) -> dict:
@@ -50,9 +48,9 @@ def drive(dut, ctx, step: dict) -> None:
     ctx.set(dut.first, step["first"])
 
 
-def simulate_steps(packing, steps, enables) -> None:
+def simulate_steps(steps, enables) -> None:
     """One entry of `steps` a cycle; those not enabled must leave no trace."""
-    dut = LanePair(pack_shift=packing[0], pack_terms=packing[1])
+    dut = LanePair()
     expected, history = np.zeros((2, 8), np.int64), []
 
     async def testbench(ctx):
@@ -74,18 +72,16 @@ def simulate_steps(packing, steps, enables) -> None:
     run(dut, testbench)
 
 
-@pytest.mark.parametrize("packing", PACKINGS)
-def test_sums_and_gaps(packing):
+def test_sums_and_gaps():
     """A step every cycle or none: sums start with `first` and stand LATENCY cycles after the operands."""
-    rng = np.random.default_rng(packing[0])
+    rng = np.random.default_rng(0)
     steps = [step_of(rng, extreme=n % 5 == 0) for n in range(80)]
     steps[0]["first"] = 1
     enables = [n < 30 or bool(rng.integers(0, 2)) for n in range(80)]
-    simulate_steps(packing, steps, enables)
+    simulate_steps(steps, enables)
 
 
-@pytest.mark.parametrize("packing", PACKINGS)
-def test_the_packed_fields_never_overflow(packing):
+def test_the_packed_fields_never_overflow():
     """All combinations of the extreme operands of two neighbouring pixels, dense and depthwise, every cycle."""
     rng = np.random.default_rng(1)
     steps = []
@@ -99,7 +95,7 @@ def test_the_packed_fields_never_overflow(packing):
                                   "valid": np.ones((2, 7), int), "weights": np.full((8, 8), w),
                                   "first": int(rng.integers(0, 2)), "depthwise": depthwise, "zp": 0})
     steps[0]["first"] = 1
-    simulate_steps(packing, steps, [True] * len(steps))
+    simulate_steps(steps, [True] * len(steps))
 
 
 def test_masked_columns_read_the_zero_point():
@@ -108,13 +104,13 @@ def test_masked_columns_read_the_zero_point():
     assert (sums_of(step) == -49).all()
     lanes = np.zeros((2, 7), int)
     lanes[0, 3] = lanes[1, 0] = lanes[1, 6] = 1
-    simulate_steps((17, 4), [step, {**step, "valid": lanes}], [True, True])
+    simulate_steps([step, {**step, "valid": lanes}], [True, True])
 
 
 def test_accumulators_wrap_at_32_bits():
     step = {"window": np.zeros((8, 8), int), "dense": np.full((2, 8), -128), "valid": np.zeros((2, 7), int),
             "weights": np.full((8, 8), -127), "first": 0, "depthwise": 0, "zp": 0}
-    dut, start = LanePair(pack_shift=18, pack_terms=8), 2**31 - 8 * 128 * 127
+    dut, start = LanePair(), 2**31 - 8 * 128 * 127
 
     async def testbench(ctx):
         drive(dut, ctx, step)
@@ -126,13 +122,6 @@ def test_accumulators_wrap_at_32_bits():
         await ctx.tick().repeat(LATENCY)
         assert words_of(ctx.get(Cat(*dut.acc)), 16, 32) == [2**31] * 16
     run(dut, testbench)
-
-
-@pytest.mark.parametrize("packing", [(17, 8), (16, 4), (18, 4)])
-def test_other_packings_are_refused(packing):
-    message = f"^packing must be 17 bits and 4 terms or 18 bits and 8 terms, not {packing[0]} and {packing[1]}$"
-    with pytest.raises(ValueError, match=message):
-        LanePair(pack_shift=packing[0], pack_terms=packing[1])
 
 
 @pytest.mark.parametrize("gaps", [0, 0.4])

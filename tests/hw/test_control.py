@@ -115,18 +115,30 @@ def test_identity_and_read_write_registers(stalls):
                 if r.access == "rw":
                     low = 0xFFFF_F000 if r.name == "WINDOW_BASE_LO" else 0xFFFF_FFFF
                     model[r.name] = value & low & (1 << WIDTHS.get(r.name, 32)) - 1
-            for hole in (0x02C, 0x03C, 0x054, 0x07C, 0x0F0, 0xFFC):
+            for hole in (0x02C, 0x03C, 0x05C, 0x07C, 0x0F0, 0xFFC):
                 await host.write(hole, 0xFFFF_FFFF)
                 assert await host.read(hole) == 0
             for name, value in model.items():
                 assert await host.read(name) == value, name
+            assert await host.read("CLOCK_KHZ") == CONFIG.clock_khz
             for r in REGISTERS:
-                if r.access in ("wo", "w1c") or (r.access == "ro" and r.address >= address("STATUS")):
+                state = r.access == "ro" and address("STATUS") <= r.address < address("CLOCK_KHZ")
+                if r.access in ("wo", "w1c") or state:
                     assert await host.read(r.name) == 0, r.name
         assert ctx.get(dut.window_base) == model["WINDOW_BASE_HI"] << 32 | model["WINDOW_BASE_LO"]
         for name in ("window_size", "program_offset", "program_length", "fill_offset", "fill_count", "timeout"):
             assert ctx.get(getattr(dut, name)) == model[name.upper()]
         assert host.seen == {"start": 0, "fill_start": 0, "clear": 1}
+
+
+def test_ticks_count_every_cycle():
+    @bench()
+    async def testbench(ctx, dut, host):
+        access = -await host.read("TICKS") + await host.read("TICKS")
+        first = await host.read("TICKS")
+        await host.tick(1000)
+        assert await host.read("TICKS") == first + 1000 + access
+
 
 
 def test_byte_strobes():

@@ -9,15 +9,15 @@ from hw_helpers import run
 
 from nigiri.spec import arith, descriptor, residency
 from nigiri_hw.core.layer import descriptor_layout, fill_layout
-from nigiri_hw.lib.util import clamp8, delay, half_of, shift_round, tree_sum
+from nigiri_hw.lib.util import clamp8, delay, half_of, shift_round, soft_multiply, tree_sum
 
 
 @pytest.mark.parametrize("bits", [49, 27])
 def test_shift_round(bits):
     """Two cycles, every shift, values near the halves and at the ends; saturated to 12 bits."""
     m, dice = Module(), random.Random(bits)
-    value, shift, half = Signal(signed(bits)), Signal(6), Signal(63)
-    m.d.comb += half.eq(half_of(shift))
+    value, shift, half = Signal(signed(bits)), Signal(6), Signal(bits - 1)
+    m.d.comb += half.eq(half_of(shift, bits))
     late = Signal(signed(bits))
     m.d.sync += late.eq(value)
     out = shift_round(m, value, half, shift, "dut")
@@ -43,8 +43,8 @@ def test_shift_round(bits):
 def test_combinational_helpers():
     m, x, shift = Module(), Signal(signed(13)), Signal(6)
     terms = [Signal(signed(8), name=f"t{n}") for n in range(7)]
-    low, half, total = Signal(signed(8)), Signal(64), Signal(signed(12))
-    m.d.comb += [low.eq(clamp8(x)), half.eq(half_of(shift)), total.eq(tree_sum(terms))]
+    low, half, short, total = Signal(signed(8)), Signal(64), Signal(64), Signal(signed(12))
+    m.d.comb += [low.eq(clamp8(x)), half.eq(half_of(shift)), short.eq(half_of(shift, 27)), total.eq(tree_sum(terms))]
     m.d.sync += Signal().eq(1)
     dice = random.Random(0)
 
@@ -55,11 +55,27 @@ def test_combinational_helpers():
         for s in range(64):
             ctx.set(shift, s)
             assert ctx.get(half) == (1 << s) >> 1
+            assert ctx.get(short) == ((1 << s) >> 1 if s < 27 else 0)
         for _ in range(50):
             values = [dice.choice((-128, 127, dice.randint(-128, 127))) for _ in terms]
             for signal, value in zip(terms, values, strict=True):
                 ctx.set(signal, value)
             assert ctx.get(total) == sum(values)
+    run(m, testbench)
+
+
+def test_soft_multiply():
+    m, a, b, product = Module(), Signal(16), Signal(6), Signal(22)
+    m.d.comb += product.eq(soft_multiply(a, b))
+    m.d.sync += Signal().eq(1)
+    dice = random.Random(0)
+
+    async def testbench(ctx):
+        random_pairs = [(dice.randrange(65536), dice.randrange(64)) for _ in range(99)]
+        for x, y in [(65535, 63), (65535, 0), (0, 63), *random_pairs]:
+            ctx.set(a, x)
+            ctx.set(b, y)
+            assert ctx.get(product) == x * y
     run(m, testbench)
 
 

@@ -1,8 +1,8 @@
 """The arithmetic array: P pixel lanes x 8 output channels x 8 inputs, output stationary.
 
-Two neighbouring pixels share each multiplier: ((a0 << S) + a1) * w holds both products in one word, S = 17 with sums of
-four (25 x 18 multipliers of 7-series DSP slices) or S = 18 with sums of eight (27 x 18 of UltraScale+).  Weights lie in
-[-127, 127], so neither field overflows.
+Two neighbouring pixels share each multiplier: ((a0 << 16) + a1) * w holds both products in one word of 34 bits.  The
+packed operand fits the 25 bits of a 7-series DSP slice (with 17 bits for the lower field it would not, at a0 = -128 and
+a1 < 0), and as weights lie in [-127, 127], sums of two products fit their fields.
 """
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
@@ -10,6 +10,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from nigiri_hw.lib.util import delay, tree_sum
+
+SHIFT, TERMS = 16, 2
+"""Bits of the lower field; products that may be added before the fields are taken apart."""
 
 __all__ = ["LATENCY", "LanePair", "MaxLane"]
 
@@ -21,7 +24,7 @@ class LanePair(wiring.Component):
     """Two pixels x 8 output channels: 128 multiply-accumulates a cycle on 64 multipliers.
 
     Timing: operands at cycle t are in the accumulators at t + LATENCY; one step a cycle.
-    Resources: 64 DSP slices, about 1,100 operand and 512 accumulator flip-flops.
+    Resources: 64 DSP slices with the products and their sums of two, 2,800 LUTs, 1,300 flip-flops.
 
     Members
     -------
@@ -33,12 +36,7 @@ class LanePair(wiring.Component):
     acc: the sums of both lanes.
     """
 
-    def __init__(self, *, pack_shift: int, pack_terms: int):
-        if (pack_shift, pack_terms) not in ((17, 4), (18, 8)):
-            raise ValueError(
-                f"packing must be 17 bits and 4 terms or 18 bits and 8 terms, not {pack_shift} and {pack_terms}"
-            )
-        self._shift, self._terms = pack_shift, pack_terms
+    def __init__(self):
         super().__init__(
             {
                 "window": In(64).array(8),
@@ -55,7 +53,6 @@ class LanePair(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        shift, terms = self._shift, self._terms
         # Registers of eight bytes, two branches rather than a choice per operand: what a simulator moves at once.  Only
         # the enables need a reset, the data does not.
         weights = [Signal(64, name=f"w_{o}", reset_less=True) for o in range(8)]
@@ -77,20 +74,22 @@ class LanePair(wiring.Component):
         first = delay(m, self.first, LATENCY - 1, "first")
         for o in range(8):
             fields = []
-            for g in range(0, 8, terms):
+            for g in range(0, 8, TERMS):
                 products = []
-                for i in range(g, g + terms):
-                    product = Signal(signed(shift + 18), name=f"m_{o}_{i}", reset_less=True)
+                for i in range(g, g + TERMS):
+                    product = Signal(signed(SHIFT + 18), name=f"m_{o}_{i}", reset_less=True)
                     high, low, weight = (
                         word.word_select(i, 8).as_signed() for word in (operand[0][o], operand[1][o], weights[o])
                     )
+                    both = Signal(signed(SHIFT + 9), name=f"both_{o}_{i}")
+                    m.d.comb += both.eq(Cat(Const(0, SHIFT), high).as_signed() + low)
                     with m.If(en[1]):
-                        m.d.sync += product.eq((Cat(Const(0, shift), high).as_signed() + low) * weight)
+                        m.d.sync += product.eq(both * weight)
                     products.append(product)
-                total = Signal(signed(shift + 18), name=f"s_{o}_{g}", reset_less=True)
+                total = Signal(signed(SHIFT + 18), name=f"s_{o}_{g}", reset_less=True)
                 with m.If(en[2]):
                     m.d.sync += total.eq(tree_sum(products))
-                fields.append((total[shift:].as_signed() + total[shift - 1], total[:shift].as_signed()))
+                fields.append((total[SHIFT:].as_signed() + total[SHIFT - 1], total[:SHIFT].as_signed()))
             for p in range(2):
                 part = Signal(signed(20), name=f"p{p}_{o}", reset_less=True)
                 with m.If(en[3]):

@@ -8,6 +8,7 @@ from amaranth.utils import ceil_log2
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.descriptor import MAGIC, MAX_SIDE, Flag, Opcode
 from nigiri_hw.core.layer import descriptor_layout
+from nigiri_hw.lib.util import soft_multiply
 
 __all__ = ["LATENCY", "DescriptorCheck"]
 
@@ -52,7 +53,7 @@ class DescriptorCheck(wiring.Component):
             shape_ok.eq(kernel_ok & side_ok & rows_ok & blocks_ok & split_ok & phase_ok & (d.layer < cfg.layers)),
             copy_ok.eq((d.length != 0) & (d.length[:3] == 0) & (base[:3] == 0) & (d.length <= cfg.ab_words)),
         ]
-        words = d.in_blocks * self.taps
+        words = soft_multiply(d.in_blocks, self.taps)
         m.d.sync += [
             self.run_words.eq(words),
             self.ok.eq(

@@ -100,10 +100,14 @@ class ControlRegisters(wiring.Component):
         m.d.sync += self.window_base[:12].eq(0)
 
         # Reads.
+        ticks = Signal(32)
+        m.d.sync += ticks.eq(ticks + 1)
         values = {
             "PRODUCT_ID": Const(PRODUCT_ID, 32),
             "VERSION": Const(VERSION[0] << 16 | VERSION[1] << 8 | VERSION[2], 32),
             "CONFIG_DIGEST": Const(self._config.digest(), 32),
+            "CLOCK_KHZ": Const(self._config.clock_khz, 32),
+            "TICKS": ticks,
             "STATUS": status,
             "IRQ_STATUS": irq_status,
             "ERROR_CODE": self.error,

@@ -29,11 +29,6 @@ ARRIVAL = address_unit.LATENCY + BUFFER_LATENCY
 """Cycles from a slot to its window and weight word."""
 
 
-def packing(config: AcceleratorConfig) -> tuple[int, int]:
-    """(shift, terms) of the two-pixels-per-multiplier packing for the DSP slices of the part."""
-    return (18, 8) if config.part.startswith("xc") and not config.part.startswith("xc7") else (17, 4)
-
-
 class Datapath(wiring.Component):
     """Everything between an issued slot and the activation buffer.  See the module's head for the timing."""
 
@@ -163,7 +158,6 @@ class Datapath(wiring.Component):
                     byte = quarters[q][o].word_select(i, 8)
                     m.d.comb += weights[q][o].word_select(i, 8).eq(Mux(columns[i], byte, 0))
 
-        shift, terms = packing(cfg)
         step_en = slot == Slot.STEP
         zero = Signal(8)
         m.d.comb += zero.eq(d.zp_in)
@@ -181,7 +175,7 @@ class Datapath(wiring.Component):
         blank = Signal(64)
         m.d.comb += [blank.word_select(c, 8).eq(zero) for c in range(8)]
         for n in range(0, p, 2):
-            m.submodules[f"pair_{n // 2}"] = pair = array.LanePair(pack_shift=shift, pack_terms=terms)
+            m.submodules[f"pair_{n // 2}"] = pair = array.LanePair()
             m.d.comb += [
                 pair.depthwise.eq(depthwise),
                 pair.zero_point.eq(zero),

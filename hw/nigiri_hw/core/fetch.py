@@ -12,6 +12,7 @@ from nigiri_hw.core.layer import descriptor_layout
 from nigiri_hw.core.pbuf import RUN
 from nigiri_hw.core.request import CHUNK, Kind, beyond, request_stream
 from nigiri_hw.core.residency import Entry
+from nigiri_hw.lib.util import soft_multiply
 
 __all__ = ["FetchUnit"]
 
@@ -90,10 +91,10 @@ class FetchUnit(wiring.Component):
         common = Signal(16)
         m.d.sync += [
             common.eq(Mux(d.in_blocks < entry.in_blocks, d.in_blocks, entry.in_blocks)),
-            joint_words.eq(common * check.taps),
+            joint_words.eq(soft_multiply(common, check.taps)),
             merge.eq((check.taps == d.w_taps) & (~resident | (entry.taps == check.taps))),
-            w_block.eq(d.w_blocks * d.w_taps),
-            pb_block.eq(entry.in_blocks * entry.taps),
+            w_block.eq(soft_multiply(d.w_blocks, d.w_taps)),
+            pb_block.eq(soft_multiply(entry.in_blocks, entry.taps)),
         ]
         row_resident = resident & (ob < entry.out_blocks)
         short = Mux(entry.taps < check.taps, entry.taps, check.taps)

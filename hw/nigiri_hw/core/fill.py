@@ -11,6 +11,7 @@ from nigiri.spec.residency import MAGIC
 from nigiri_hw.core.layer import fill_layout
 from nigiri_hw.core.request import CHUNK, Kind, WordBus, beyond, request_stream
 from nigiri_hw.core.residency import Entry
+from nigiri_hw.lib.util import soft_multiply
 
 __all__ = ["FillEngine"]
 
@@ -64,11 +65,11 @@ class FillEngine(wiring.Component):
         settle = Signal(3)
         row_words, w_block = Signal(22), Signal(32)
         m.d.sync += [
-            box.eq(e.in_blocks * e.taps),
+            box.eq(soft_multiply(e.in_blocks, e.taps)),
             size.eq(e.out_blocks * box),
             merge.eq(e.taps == e.w_taps),
             row_words.eq(Mux(merge, box, e.taps)),
-            w_block.eq(e.w_blocks * e.w_taps),
+            w_block.eq(soft_multiply(e.w_blocks, e.w_taps)),
         ]
         sound = (e.magic == MAGIC) & (e.layer < cfg.layers)
         box_ok = (

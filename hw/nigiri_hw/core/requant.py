@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.descriptor import Flag
 from nigiri_hw.core.layer import descriptor_layout
-from nigiri_hw.core.requant_lane import LATENCY
+from nigiri_hw.core.requant_lane import LATENCY, PRODUCT_BITS, SUM_BITS
 from nigiri_hw.core.requant_pixel import RequantPixel
 from nigiri_hw.lib.util import delay, half_of
 
@@ -166,7 +166,7 @@ class Requantiser(wiring.Component):
         mult_1 = [delay(m, chosen([v[c] for v in mult], f"mult_{c}"), 1, f"mult_{c}") for c in range(8)]
         shift_1 = [delay(m, chosen([v[c] for v in shift], f"shift_{c}"), 1, f"shift_{c}") for c in range(8)]
         shift_2 = [delay(m, shift_1[c], 1, f"shift2_{c}") for c in range(8)]
-        half_2 = [delay(m, half_of(shift_1[c]), 1, f"half_{c}") for c in range(8)]
+        half_2 = [delay(m, half_of(shift_1[c], PRODUCT_BITS), 1, f"half_{c}") for c in range(8)]
         factor = []
         for c in range(8):
             product, rounded = Signal(24, name=f"gate{c}"), Signal(16, name=f"factor{c}")
@@ -176,8 +176,8 @@ class Requantiser(wiring.Component):
             own = Signal(16, name=f"own{c}")
             m.d.comb += own.eq(Mux(scale_on, late, layer.res_mult_y))
             factor.append(own)
-        half_y = Signal(63)
-        m.d.sync += half_y.eq(half_of(layer.res_shift))
+        half_y = Signal(SUM_BITS - 1)
+        m.d.sync += half_y.eq(half_of(layer.res_shift, SUM_BITS))
         mult_r = Signal(16)
         m.d.sync += mult_r.eq(Mux(residual_on, layer.res_mult_r, 0))
         use_table = Signal()

@@ -7,10 +7,13 @@ from amaranth.lib.wiring import In, Out
 
 from nigiri_hw.lib.util import clamp8, shift_round
 
-__all__ = ["COMMON", "LATENCY", "OWN", "RequantLane"]
+__all__ = ["COMMON", "LATENCY", "OWN", "PRODUCT_BITS", "SUM_BITS", "RequantLane"]
 
 LATENCY = 11
 """Cycles from `acc` to `value`."""
+
+PRODUCT_BITS, SUM_BITS = 49, 27
+"""Of a scaled accumulator, and of a scaled residual sum."""
 
 COMMON = {
     "en": LATENCY,
@@ -24,13 +27,13 @@ COMMON = {
     "zp_res": signed(8),
     "zp_sum": signed(8),
     "mult_r": 16,
-    "res_half": 63,
+    "res_half": SUM_BITS - 1,
     "res_shift": 6,
     "act_min": signed(8),
     "act_max": signed(8),
 }
 """Inputs that all channels of a pixel share, and their shapes."""
-OWN = {"acc": signed(32), "bias": signed(32), "mult": 16, "half": 63, "shift": 6, "mult_y": 16}
+OWN = {"acc": signed(32), "bias": signed(32), "mult": 16, "half": PRODUCT_BITS - 1, "shift": 6, "mult_y": 16}
 """Inputs that each channel has of its own."""
 
 
@@ -53,7 +56,7 @@ class RequantLane(wiring.Component):
         m = Module()
         en = self.en
         # Only the enables need a reset, the data does not.
-        total, product = Signal(signed(32), reset_less=True), Signal(signed(49), reset_less=True)
+        total, product = Signal(signed(32), reset_less=True), Signal(signed(PRODUCT_BITS), reset_less=True)
         with m.If(en[0]):
             m.d.sync += total.eq(self.acc + self.bias)
         with m.If(en[1]):
@@ -76,7 +79,7 @@ class RequantLane(wiring.Component):
             m.d.sync += active.eq(Mux(self.use_table, read.data.word_select(code[:3], 8), code))
 
         own, other = (Signal(signed(26), name=n, reset_less=True) for n in ("own", "other"))
-        both = Signal(signed(27), reset_less=True)
+        both = Signal(signed(SUM_BITS), reset_less=True)
         plain = [Signal(signed(8), name=f"plain{n}", reset_less=True) for n in range(4)]
         with m.If(en[6]):
             m.d.sync += [

@@ -214,11 +214,11 @@ class WriteBack(wiring.Component):
             m.d.sync += serial.eq(0)
         with m.If(serial < 8):
             m.d.sync += [frozen[c].eq(frozen[c + 1]) for c in range(7)]
-        total, product, half = Signal(signed(32)), Signal(signed(49)), Signal(63)
+        total, product, half = Signal(signed(32)), Signal(signed(49)), Signal(48)
         m.d.sync += [
             total.eq(frozen[0] + d.pool_offset),
             product.eq(total * d.pool_mult),
-            half.eq(half_of(d.pool_shift)),
+            half.eq(half_of(d.pool_shift, 49)),
         ]
         rounded = shift_round(m, product, half, d.pool_shift, "pool")
         value = Signal(signed(8))

@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
-__all__ = ["clamp8", "delay", "half_of", "shift_round", "tree_sum"]
+__all__ = ["clamp8", "delay", "half_of", "shift_round", "soft_multiply", "tree_sum"]
 
 
 def delay(m: Module, value, cycles: int, name: str) -> Value:
@@ -24,29 +24,47 @@ def tree_sum(values):
     return values[0]
 
 
+def soft_multiply(value, factor) -> Value:
+    """`value` * `factor`, both unsigned, in look-up tables: shifted copies for the bits of `factor`, added.  For small
+    factors outside the datapath; DSP slices are for the array."""
+    value, factor = Value.cast(value), Value.cast(factor)
+    return tree_sum(Cat(Const(0, n), value & factor[n].replicate(len(value))) for n in range(len(factor)))
+
+
 def clamp8(value) -> Value:
     """Signed `value` saturated to [-128, 127]."""
     return Mux(value > 127, Const(127, signed(8)), Mux(value < -128, Const(-128, signed(8)), value[:8].as_signed()))
 
 
-def half_of(shift) -> Value:
-    """Half of 2**shift, 0 for shift 0; 6-bit shift."""
-    bits = [Const(0, 1)] + [shift == n for n in range(1, 64)]
-    return Cat(*bits[1:])
+def half_of(shift, bits: int = 64) -> Value:
+    """Half of 2**shift for a value of `bits` bits: 0 for shift 0, and from `bits` on, where nothing is left of it."""
+    return Cat(Const(0, 1), *(shift == n for n in range(1, bits)))[1:]
 
 
 def shift_round(m: Module, value, half, shift, name: str, bits: int = 12, en=(1, 1)):
     """round-half-up(value / 2**shift), two cycles later, saturated to `bits` bits (enough for a clamp to 8 bits after
-    adding a zero point).  `half` is `half_of(shift)`; `shift` is needed one cycle after `value` and is delayed here.
-    `en` enables the two stages."""
-    biased = Signal(signed(64), name=f"{name}_biased", reset_less=True)
+    adding a zero point).  `half` is `half_of(shift, len(value))`; `value`, `half` and `shift` come together.  `en`
+    enables the two stages.
+
+    The shift goes in three steps of four choices, one look-up table a bit each; what a step moves beyond the bits that
+    the result can still need only says that it saturates.
+    """
+    value = Value.cast(value)
+    biased = Signal(signed(len(value) + 1), name=f"{name}_biased", reset_less=True)
     shift1 = Signal(6, name=f"{name}_shift", reset_less=True)
-    shifted = Signal(signed(64), name=f"{name}_shifted")
+    gone = Signal(name=f"{name}_gone", reset_less=True)
     out = Signal(signed(bits), name=f"{name}_rounded", reset_less=True)
-    top, low = 2 ** (bits - 1) - 1, -(2 ** (bits - 1))
-    m.d.comb += shifted.eq(biased >> shift1)
     with m.If(en[0]):
-        m.d.sync += [biased.eq(value + half), shift1.eq(shift)]
+        m.d.sync += [biased.eq(value + half), shift1.eq(shift), gone.eq(shift >= len(value))]
+    sign = biased[-1]
+    rest, over = biased[:-1] ^ sign.replicate(len(value)), []
+    for low, most in ((4, 3 << 4), (2, 3 << 2), (0, 3)):
+        step = Signal(len(rest), name=f"{name}_by{most}")
+        m.d.comb += step.eq(rest >> (shift1[low : low + 2] << low))
+        keep = bits - 1 + (1 << low) - 1
+        over.append(step[keep:].any())
+        rest = step[:keep]
+    size = Mux(Cat(*over).any(), Const(2 ** (bits - 1) - 1, bits - 1), rest)
     with m.If(en[1]):
-        m.d.sync += out.eq(Mux(shifted > top, top, Mux(shifted < low, low, shifted)))
+        m.d.sync += out.eq(Mux(gone, 0, Cat(size ^ sign.replicate(bits - 1), sign)))
     return out

@@ -84,6 +84,14 @@ class Simulation {
     }
     return true;
   }
+  // 1: the interrupt is high; 0: still not after `limit` cycles; -1: violation.
+  int until_interrupt(uint64_t limit) {
+    for (; limit && !*interrupt_; --limit) {
+      step();
+      if (bad_.any()) return -1;
+    }
+    return *interrupt_;
+  }
   bool access() {
     lite_.drive();  // the request is on the pins in this cycle, unless a stall delays it
     settle();
@@ -239,6 +247,9 @@ uint64_t nigiri_cycles(void* h) { return static_cast<Simulation*>(h)->now(); }
 int nigiri_interrupt(void* h) { return static_cast<Simulation*>(h)->interrupt(); }
 int nigiri_run(void* h, uint64_t cycles) {
   return guarded(h, [&](Simulation& s) { return s.run(cycles) ? 0 : -1; });
+}
+int nigiri_until_interrupt(void* h, uint64_t limit) {
+  return guarded(h, [&](Simulation& s) { return s.until_interrupt(limit); });
 }
 int nigiri_reset(void* h) {
   return guarded(h, [&](Simulation& s) { return s.reset(8), 0; });

@@ -18,6 +18,7 @@ from nigiri.cli.profile import profile
 from nigiri.cli.reproduce import sushi_accel
 from nigiri.cli.reproduce_serving import hybridserve, superserve, sushi_end_to_end
 from nigiri.cli.run import run
+from nigiri.cli.selftest import selftest
 from nigiri.cli.sweep import sweep
 from nigiri.cli.table import table
 from nigiri.cli.verilog import verilog
@@ -36,6 +37,7 @@ app.command()(inspect)
 app.command()(pareto)
 app.command()(profile)
 app.command()(run)
+app.command()(selftest)
 app.command()(sweep)
 app.command()(table)
 app.command()(verilog)

@@ -26,17 +26,17 @@ class GoldenDevice:
     Parameters
     ----------
     config: what the machine is built as.
-    memory_bytes: size of its memory, a multiple of 4096.
+    memory_bytes, memory_base: size and address of its memory, multiples of 4096.
     """
 
     name = "golden"
 
-    def __init__(self, config: AcceleratorConfig, memory_bytes: int = 64 << 20):
+    def __init__(self, config: AcceleratorConfig, memory_bytes: int = 64 << 20, memory_base: int = 0x1000_0000):
         self.config = config
-        self.memory = Memory(memory_bytes)
+        self.memory = Memory(memory_bytes, memory_base)
         self.machine = Machine(config)
         self._fixed = {"PRODUCT_ID": PRODUCT_ID, "VERSION": VERSION[0] << 16 | VERSION[1] << 8 | VERSION[2],
-                       "CONFIG_DIGEST": config.digest()}
+                       "CONFIG_DIGEST": config.digest(), "CLOCK_KHZ": config.clock_khz}
         self._registers = dict.fromkeys(_NAMES.values(), 0)
         self._fill_bytes = 0
 

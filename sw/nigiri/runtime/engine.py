@@ -1,6 +1,8 @@
 """Inference over any device: one window with the image, any SubNet, any cached SubGraph."""
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -58,6 +60,9 @@ class CacheChange:
 class Engine:
     """Runs the SubNets of a compiled bundle on a device.
 
+    Several threads may use an engine: launches take turns, and a change of the cache runs beside them.  In a coroutine,
+    :meth:`infer_async` waits without holding up the event loop, whichever that is.
+
     Parameters
     ----------
     device: any device of the bundle's configuration; closing the engine does not close it.
@@ -77,6 +82,7 @@ class Engine:
         self.driver.reset()
         self._resident: dict[int, Placed] = {}
         self._filling = False
+        self._launch, self._change = threading.RLock(), threading.RLock()
 
     def infer(self, subnet: str, image: np.ndarray) -> Inference:
         """Classify one image, uint8 [height, width, channels].
@@ -87,6 +93,15 @@ class Engine:
         DeviceError: the device failed.
         """
         return self.infer_batch(subnet, self._alone(image, "infer_batch"))[0]
+
+    async def infer_async(self, subnet: str, image: np.ndarray) -> Inference:
+        """:meth:`infer` in a thread, awaited; what runs already goes on to its end when the wait is cancelled."""
+        return await asyncio.to_thread(self.infer, subnet, image)
+
+    def latency_ms(self, answer: Inference) -> float:
+        """Time of an answer's launch on the device, at the clock that it runs with; 0 where the device counts none."""
+        device = self.driver.device
+        return answer.counters.cycles / (1e3 * float(getattr(device, "clock_mhz", device.config.clock_mhz)))
 
     def infer_batch(self, subnet: str, images: Sequence[np.ndarray] | np.ndarray) -> list[Inference]:
         """Classify as many images as a launch computes, each uint8 [height, width, channels].
@@ -99,9 +114,11 @@ class Engine:
         DeviceError: the device failed.
         """
         program = self.compiled.program(subnet)
-        self.driver.write(self.compiled.input_offset, self.compiled.encode_inputs(images, subnet))
-        counters = self.driver.run(*program, timeout_s=self.timeout_s)
-        raw = self.driver.read(self.compiled.output_offset, self.compiled.output_bytes(subnet))
+        encoded = self.compiled.encode_inputs(images, subnet)
+        with self._launch:
+            self.driver.write(self.compiled.input_offset, encoded)
+            counters = self.driver.run(*program, timeout_s=self.timeout_s)
+            raw = self.driver.read(self.compiled.output_offset, self.compiled.output_bytes(subnet))
         return [Inference(subnet=subnet, logits=logits, label=int(logits.argmax()), counters=counters)
                 for logits in self.compiled.decode_outputs(raw, subnet)]
 
@@ -123,10 +140,12 @@ class Engine:
     def dump_batch(self, subnet: str, images: Sequence[np.ndarray] | np.ndarray) -> list[LayerOutput]:
         """:meth:`dump` for as many images as a launch computes; `image` of a tensor says whose it is."""
         self.compiled.program(subnet)
-        self.driver.write(self.compiled.input_offset, self.compiled.encode_inputs(images, subnet))
-        self.driver.run(*self.compiled.dump_programs[subnet], timeout_s=self.timeout_s)
-        return [LayerOutput(name=t.name, layer=t.layer, data=self._read(t), first_row=t.first_row, image=t.image)
-                for t in self.compiled.dumps[subnet]]
+        encoded = self.compiled.encode_inputs(images, subnet)
+        with self._launch:
+            self.driver.write(self.compiled.input_offset, encoded)
+            self.driver.run(*self.compiled.dump_programs[subnet], timeout_s=self.timeout_s)
+            return [LayerOutput(name=t.name, layer=t.layer, data=self._read(t), first_row=t.first_row, image=t.image)
+                    for t in self.compiled.dumps[subnet]]
 
     def _read(self, tensor: DumpTensor) -> np.ndarray:
         return decode_tensor(tensor, self.driver.read(tensor.offset, tensor.nbytes))
@@ -144,28 +163,30 @@ class Engine:
         BadArgument: a box is no part of its layer, or they do not fit; nothing has changed.
         FillError, DeviceTimeout: the device failed; nothing is cached.
         """
-        if self._filling:
-            self.wait_cache()
-        check(subgraph, self.compiled.layers, self.compiled.config.pb_words)
-        boxes = {layer: (box[0], box[1], box[2]) for layer, box in subgraph.items()}
-        new = place(boxes, self._resident, self.compiled.config.pb_words)
-        todo = entries(self._resident, new, self.compiled.layers)
-        if not todo:
-            return CacheChange(entries=0, bytes_fill=0)
-        self.driver.start_fill(todo, self.compiled.fill_offset)
-        self._resident, self._filling = new, True
-        return CacheChange(entries=len(todo), bytes_fill=self.wait_cache() if wait else 0)
+        with self._change:
+            if self._filling:
+                self.wait_cache()
+            check(subgraph, self.compiled.layers, self.compiled.config.pb_words)
+            boxes = {layer: (box[0], box[1], box[2]) for layer, box in subgraph.items()}
+            new = place(boxes, self._resident, self.compiled.config.pb_words)
+            todo = entries(self._resident, new, self.compiled.layers)
+            if not todo:
+                return CacheChange(entries=0, bytes_fill=0)
+            self.driver.start_fill(todo, self.compiled.fill_offset)
+            self._resident, self._filling = new, True
+            return CacheChange(entries=len(todo), bytes_fill=self.wait_cache() if wait else 0)
 
     def wait_cache(self) -> int:
         """Wait for the last :meth:`cache`; returns the bytes it read."""
-        self._filling = False
-        try:
-            return self.driver.wait_fill(self.timeout_s)
-        except DeviceError:
-            # What an interrupted fill left behind is known to the device only: start again with an empty table.
-            self.driver.reset()
-            self._resident = {}
-            raise
+        with self._change:
+            self._filling = False
+            try:
+                return self.driver.wait_fill(self.timeout_s)
+            except DeviceError:
+                # What an interrupted fill left behind is known to the device only: start again with an empty table.
+                self.driver.reset()
+                self._resident = {}
+                raise
 
     def close(self) -> None:
         """Free the window; the device stays open."""

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 __all__ = ["CONFIGS", "VERSION", "AcceleratorConfig", "ConfigError", "get_config"]
 
-VERSION = (0, 2, 0)
+VERSION = (0, 2, 1)
 """Version of the hardware interface (register 1): major, minor, patch in one byte each."""
 
 
@@ -103,6 +103,10 @@ class AcceleratorConfig:
     def port_bytes(self) -> int:
         """Bytes a cycle of all data ports together."""
         return self.ports * self.port_bits // 8
+
+    @property
+    def clock_khz(self) -> int:
+        return round(self.clock_mhz * 1000)
 
     def digest(self) -> int:
         """32-bit digest of everything that changes what a program means on this hardware (register 2)."""

@@ -1,0 +1,1 @@
+"""Notebooks for boards and for simulated boards; `pynq get-notebooks` copies them."""

@@ -7,7 +7,10 @@ CONFIGS := tiny pynq_z2 kv260 zcu104
 # One test process per core; all tests of a file run in one process, so that they share its built simulator.
 PYTEST_ARGS ?= -n auto --dist loadfile
 
-.PHONY: help setup demo test lint verilog bench bench-networks bench-serving docs clean
+BOARD ?= pynq_z2
+TOOLS ?= vivado
+
+.PHONY: help setup demo test lint verilog bitstream bench bench-networks bench-serving docs clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -28,6 +31,9 @@ lint: setup      ## check style and types
 
 verilog: setup   ## write the Verilog of every configuration to build/verilog
 	for c in $(CONFIGS); do $(BIN)/nigiri verilog --config $$c -o build/verilog || exit 1; done
+
+bitstream: setup ## build a bitstream: make bitstream BOARD=pynq_z2|kv260|zcu104 [TOOLS=vivado|open]
+	$(BIN)/nigiri bitstream $(BOARD) --tools $(TOOLS)
 
 bench: setup     ## measure everything the README shows; JSON in docs/results
 	$(BIN)/python scripts/bench.py

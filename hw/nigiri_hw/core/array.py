@@ -9,10 +9,10 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from nigiri_hw.lib.util import delay, tree_sum
+from nigiri_hw.lib.util import delay, tree_sum, with_carry
 
-SHIFT, TERMS = 16, 2
-"""Bits of the lower field; products that may be added before the fields are taken apart."""
+SHIFT = 16
+"""Bits of the lower field."""
 
 __all__ = ["LATENCY", "LanePair", "MaxLane"]
 
@@ -73,10 +73,10 @@ class LanePair(wiring.Component):
         en = [delay(m, self.en, n, f"en{n}_") for n in range(LATENCY)]
         first = delay(m, self.first, LATENCY - 1, "first")
         for o in range(8):
-            fields = []
-            for g in range(0, 8, TERMS):
+            totals = []
+            for g in range(0, 8, 2):
                 products = []
-                for i in range(g, g + TERMS):
+                for i in range(g, g + 2):
                     product = Signal(signed(SHIFT + 18), name=f"m_{o}_{i}", reset_less=True)
                     high, low, weight = (
                         word.word_select(i, 8).as_signed() for word in (operand[0][o], operand[1][o], weights[o])
@@ -88,15 +88,26 @@ class LanePair(wiring.Component):
                     products.append(product)
                 total = Signal(signed(SHIFT + 18), name=f"s_{o}_{g}", reset_less=True)
                 with m.If(en[2]):
-                    m.d.sync += total.eq(tree_sum(products))
-                fields.append((total[SHIFT:].as_signed() + total[SHIFT - 1], total[:SHIFT].as_signed()))
-            for p in range(2):
-                part = Signal(signed(20), name=f"p{p}_{o}", reset_less=True)
-                with m.If(en[3]):
-                    m.d.sync += part.eq(tree_sum([f[p] for f in fields]))
-                acc = self.acc[8 * p + o]
-                with m.If(en[4]):
-                    m.d.sync += acc.eq(Mux(first, 0, acc) + part)
+                    m.d.sync += total.eq(products[0] + products[1])
+                totals.append(total)
+            # A negative lower field has borrowed one from the upper: given back through the carry inputs of the adders.
+            lows, highs = [t[:SHIFT].as_signed() for t in totals], [t[SHIFT:].as_signed() for t in totals]
+            borrow = [t[SHIFT - 1] for t in totals]
+            left, right = with_carry(highs[0], highs[1], borrow[0]), with_carry(highs[2], highs[3], borrow[1])
+            parts = [Signal(signed(20), name=f"p{p}_{o}", reset_less=True) for p in range(2)]
+            rest = Signal(name=f"borrow_{o}", reset_less=True)
+            with m.If(en[3]):
+                m.d.sync += [
+                    parts[0].eq(with_carry(left, right, borrow[2])),
+                    parts[1].eq(tree_sum(lows)),
+                    rest.eq(borrow[3]),
+                ]
+            before = [Mux(first, 0, self.acc[8 * p + o]) for p in range(2)]
+            with m.If(en[4]):
+                m.d.sync += [
+                    self.acc[o].eq(with_carry(before[0], parts[0], rest)),
+                    self.acc[8 + o].eq(before[1] + parts[1]),
+                ]
         return m
 
 

@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
-__all__ = ["clamp8", "delay", "half_of", "shift_round", "soft_multiply", "tree_sum"]
+__all__ = ["clamp8", "delay", "half_of", "shift_round", "soft_multiply", "tree_sum", "with_carry"]
 
 
 def delay(m: Module, value, cycles: int, name: str) -> Value:
@@ -22,6 +22,11 @@ def tree_sum(values):
         pairs = [a + b for a, b in zip(values[::2], values[1::2], strict=False)]
         values = pairs + values[len(values) & ~1 :]
     return values[0]
+
+
+def with_carry(a, b, carry) -> Value:
+    """a + b + carry, signed, on one carry chain: the lowest bit of a chain that is one longer makes the carry."""
+    return (Cat(Const(1, 1), a).as_signed() + Cat(carry, b).as_signed())[1:].as_signed()
 
 
 def soft_multiply(value, factor) -> Value:

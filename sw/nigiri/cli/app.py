@@ -5,8 +5,10 @@ import typer
 
 from nigiri.cli.bench_cycle_model import bench_cycle_model
 from nigiri.cli.bench_network import bench_network
+from nigiri.cli.bench_resources import bench_resources
 from nigiri.cli.bench_scheduler import bench_scheduler
 from nigiri.cli.bench_speed import bench_speed
+from nigiri.cli.bitstream import bitstream
 from nigiri.cli.compile import compile_command
 from nigiri.cli.demo import demo
 from nigiri.cli.import_model import import_model
@@ -29,6 +31,7 @@ app = typer.Typer(help="Serve SuperNets on the Nigiri accelerator: simulated, go
                   no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 bench = typer.Typer(help="Measure.", no_args_is_help=True)
 
+app.command()(bitstream)
 app.command("compile")(compile_command)
 app.command()(demo)
 app.command("import")(import_model)
@@ -50,6 +53,7 @@ reproduce.command()(superserve)
 reproduce.command()(hybridserve)
 bench.command("cycle-model")(bench_cycle_model)
 bench.command("network")(bench_network)
+bench.command("resources")(bench_resources)
 bench.command("scheduler")(bench_scheduler)
 bench.command("speed")(bench_speed)
 predictor = typer.Typer(help="Accuracy predictors of Once-for-All, which the user brings.", no_args_is_help=True)

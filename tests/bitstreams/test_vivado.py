@@ -33,8 +33,10 @@ def tcl(script: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
 def build(board, tmp_path, monkeypatch, before: str = "", parts: str | None = None) -> subprocess.CompletedProcess[str]:
     monkeypatch.setattr(vivado, "generate", lambda config: "// Verilog\n")
     settings = write_inputs(board, get_config(board.config), tmp_path / "work")
-    return tcl(f"source {STUBS}\nset board_parts {{{board.board_part if parts is None else parts}}}\n"
-               f"set argv [list {settings}]\n{before}\nset argv0 build\nsource {SCRIPTS / 'build.tcl'}\n{DUMP}", tmp_path)
+    known = board.board_part if parts is None else parts
+    return tcl(f"source {STUBS}\nset board_parts {{{known}}}\n"
+               f"set argv [list {settings}]\n{before}\nset argv0 build\nsource {SCRIPTS / 'build.tcl'}\n{DUMP}",
+               tmp_path)
 
 
 @pytest.fixture(params=sorted(BOARDS))
@@ -110,7 +112,7 @@ def test_settings_are_tcl_of_the_specification(board, tmp_path):
 
 
 def test_more_ports_than_the_board_has(tmp_path):
-    with pytest.raises(ValueError, match="^configuration 'sushi_zcu104' has 6 data ports, ZCU104 4$"):
+    with pytest.raises(ValueError, match=r"^configuration 'sushi_zcu104' has 6 data ports, ZCU104 4$"):
         write_inputs(BOARDS["zcu104"], get_config("sushi_zcu104"), tmp_path)
 
 

@@ -16,7 +16,7 @@ from nigiri.spec import ip
 from nigiri.spec.boards import Board
 from nigiri.spec.config import AcceleratorConfig, get_config
 from nigiri_sim.board.buffers import FreedBuffer, SimulatedBuffer, Store
-from nigiri_sim.board.bus import AddressMap, clock_registers
+from nigiri_sim.board.bus import AddressMap, Slave, clock_registers
 from nigiri_sim.board.hwh import INTC, REGION
 from nigiri_sim.board.interrupts import AxiIntc, InterruptLine, LineTable
 
@@ -76,6 +76,7 @@ class SimulatedBoard(pynq.Device):
         self.lock = threading.RLock()
         self.accesses = self.interrupts = 0
         self.loaded: list[str] = []
+        self._fabric: list[int] = []
         self._edge, self._whole = 0xFFFFFFFF if edge else 0, whole
         self._stores: dict[int, Store] = {}
         self.bus = AddressMap()
@@ -108,20 +109,25 @@ class SimulatedBoard(pynq.Device):
         self.loaded.append(bitstream.bitfile_name)
         self.post_download(bitstream, parser, self.name)
         with self.lock:
-            for base in (self.board.ip_base, self.board.intc_base):
+            for base in self._fabric:
                 self.bus.remove(base)
+            self._fabric.clear()
             if len(self.loaded) > 1 and self.core:       # the fabric starts anew, buffers stay
                 self._reload()
             found = parser.ip_dict if parser else {}
             for name, description in found.items():
                 if description["type"] == ip.VLNV:
-                    self.bus.add(description["phys_addr"], REGION, _CorePort(self))
+                    self._place(description["phys_addr"], _CorePort(self))
                 elif name == INTC:
-                    self.bus.add(description["phys_addr"], REGION, self._intc)
+                    self._place(description["phys_addr"], self._intc)
             lines = parser.interrupt_controllers.values() if parser else ()
             self._lines = LineTable({line["raw_irq"]: InterruptLine(self.pump) for line in lines})
         pynq.interrupt._InterruptController._controllers.clear()
         pynq.interrupt._InterruptController._uio_devices = self._lines
+
+    def _place(self, base: int, slave: Slave) -> None:
+        self.bus.add(base, REGION, slave)
+        self._fabric.append(base)
 
     def _reload(self) -> None:
         assert self.core is not None
@@ -215,7 +221,9 @@ class SimulatedBoard(pynq.Device):
         return self._stores[bo]
 
     def close(self) -> None:
-        """End the simulation."""
+        """End the simulation, and be no longer PYNQ's active device."""
+        if getattr(pynq.Device, "_active_device", None) is self:
+            pynq.Device.active_device = None
         with self.lock:
             if self.core:
                 self._stores.clear()

@@ -53,11 +53,14 @@ class NigiriIP(pynq.DefaultIP):
 def active_board() -> Any:
     """PYNQ's active device; raises DeviceError where there is none."""
     try:
-        return pynq.Device.active_device
-    except RuntimeError as error:
+        found = pynq.Device.active_device
+    except RuntimeError:
+        found = None
+    if found is None:
         raise DeviceError(
             "PYNQ finds no board here: on a board run as root with its environment (sudo -E, after `source "
-            "/etc/profile.d/pynq_venv.sh`), on a desk connect to a simulated one, for example sim:pynq_z2") from error
+            "/etc/profile.d/pynq_venv.sh`), on a desk connect to a simulated one, for example sim:pynq_z2")
+    return found
 
 
 def load_overlay(path: Path, *, download: bool = True) -> Any:

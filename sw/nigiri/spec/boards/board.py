@@ -4,10 +4,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from nigiri.spec.config import ConfigError
+
 __all__ = ["Board", "BoardError"]
 
 
-class BoardError(ValueError):
+class BoardError(ConfigError):
     """A board that is not known, or whose description contradicts itself."""
 
 

@@ -10,11 +10,11 @@ import pytest
 pytest.importorskip("pynq")
 sys.path.insert(0, str(Path(__file__).parent))
 
-import pynq  # noqa: E402
-from board_helpers import BOARDS_HERE  # noqa: E402
+import pynq
+from board_helpers import BOARDS_HERE
 
-from nigiri.runtime import connect as connect_module  # noqa: E402
-from nigiri_sim.board.start import start  # noqa: E402
+from nigiri.runtime import connect as connect_module
+from nigiri_sim.board.start import start
 
 
 @pytest.fixture(autouse=True)

@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 
 from nigiri import bundle as bundles
-from nigiri.cycles import predict
 from nigiri.demo.check import GoldenCheck
 from nigiri.demo.server import DeviceServer
 from nigiri.demo.setup import Setup
+from nigiri.sched.predicted import predicted_table
 from nigiri.sched.serve import serve
 from nigiri.sched.stream import StreamSettings, query_stream
-from nigiri.sched.subgraph import Candidate
 from nigiri.sched.sushi import SushiSched
-from nigiri.sched.table import SubNet
 from nigiri.spec import get_config
 from nigiri.spec.memory import default_memory
 
@@ -34,14 +32,8 @@ def predicted(config: str, queries: int, seed: int, progress: Callable[[str], No
     memory = default_memory(chosen)
     images, labels = bundles.demo_images()
     setup = Setup.of(bundles.load(bundles.demo_path()), chosen, memory, "rtl", images, labels)
-    compiled = setup.compiled
-
-    def cycles(subnet: SubNet, cached: Candidate) -> int:
-        return predict(compiled.descriptors(subnet.name), chosen, memory, cached.boxes,
-                       offset=compiled.program(subnet.name)[0]).cycles
-
     progress(f"a latency table of {config} by the cycle model")
-    table = setup.work.table(setup.work.candidates(subgraphs), cycles, origin="model")
+    table = predicted_table(setup.compiled, setup.bundle.subnets, memory, subgraphs=subgraphs)
     stream = query_stream(table, StreamSettings(queries=queries, phase=10, load=load, images=len(images), seed=seed))
     progress(f"{queries} queries on the RTL")
     check = GoldenCheck(setup)

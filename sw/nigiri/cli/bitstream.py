@@ -59,7 +59,10 @@ def bitstream(board: Annotated[str, typer.Argument(help="pynq_z2, kv260 or zcu10
 def _open(board: str, where: Path, inputs_only: bool) -> None:
     flow = need("nigiri_hw.build.open_flow", "hw")
     missing = flow.missing_tools()
-    if inputs_only or not missing:
-        print(flow.build(where, place_and_route=not inputs_only, board=board))
-        return
+    try:
+        if inputs_only or not missing or board != "pynq_z2":
+            print(flow.build(where, place_and_route=not inputs_only, board=board))
+            return
+    except ValueError as error:
+        raise BadArgument(str(error)) from error
     raise BuildFailed(f"the open tools are not all installed, missing: {', '.join(missing)}. See bitstreams/README.md")

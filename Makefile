@@ -10,7 +10,7 @@ PYTEST_ARGS ?= -n auto --dist loadfile
 BOARD ?= pynq_z2
 TOOLS ?= vivado
 
-.PHONY: help setup demo test lint verilog bitstream bench bench-networks bench-serving docs clean
+.PHONY: help setup demo test test-pynq lint verilog bitstream bench bench-networks bench-serving docs clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -24,6 +24,9 @@ demo: setup      ## serve a query stream on the simulated accelerator
 
 test: setup      ## run all tests
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+test-pynq: setup ## run the board tests under the other releases of pynq: 3.0.1 (Python 3.10) and 4.0.0 (Python 3.12)
+	$(BIN)/python scripts/test_pynq_versions.py
 
 lint: setup      ## check style and types
 	$(BIN)/ruff check .

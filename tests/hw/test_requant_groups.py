@@ -60,10 +60,11 @@ def test_scales_with_pauses():
                   slack=5, seed=interval)
 
 
+@pytest.mark.parametrize("part", ["", "xc7z020clg400-1"], ids=["dsp", "soft"])
 @pytest.mark.parametrize("mult", [0, 1, 255, 256, 32767, 65535])
-def test_every_gate_code(mult):
+def test_every_gate_code(mult, part):
     """Factors round half up, from code -128, which closes the gate, to 127; the largest factor has 16 bits."""
-    config = small(lanes=2, requant_pixels=1)
+    config = small(lanes=2, requant_pixels=1, part=part)
     layer = {"flags": Flag.SCALE, "zp_out": 0, "act_min": -128, "act_max": 127, "res_mult_y": mult,
              "zp_y": -1, "res_shift": max(0, mult.bit_length() - 1), "res_mult_r": 65535, "zp_res": 99, "zp_sum": 3}
     blocks = [Block(PARAMS, [[[127] * 8, [-128] * 8]], list(range(code, code + 8))) for code in range(-128, 128, 8)]

@@ -9,7 +9,7 @@ from hw_helpers import run
 
 from nigiri.spec import arith, descriptor, residency
 from nigiri_hw.core.layer import descriptor_layout, fill_layout
-from nigiri_hw.lib.util import clamp8, delay, half_of, shift_round, soft_multiply, tree_sum
+from nigiri_hw.lib.util import clamp8, delay, half_of, shift_round, tree_sum
 
 
 @pytest.mark.parametrize("bits", [49, 27])
@@ -61,21 +61,6 @@ def test_combinational_helpers():
             for signal, value in zip(terms, values, strict=True):
                 ctx.set(signal, value)
             assert ctx.get(total) == sum(values)
-    run(m, testbench)
-
-
-def test_soft_multiply():
-    m, a, b, product = Module(), Signal(16), Signal(6), Signal(22)
-    m.d.comb += product.eq(soft_multiply(a, b))
-    m.d.sync += Signal().eq(1)
-    dice = random.Random(0)
-
-    async def testbench(ctx):
-        random_pairs = [(dice.randrange(65536), dice.randrange(64)) for _ in range(99)]
-        for x, y in [(65535, 63), (65535, 0), (0, 63), *random_pairs]:
-            ctx.set(a, x)
-            ctx.set(b, y)
-            assert ctx.get(product) == x * y
     run(m, testbench)
 
 

@@ -12,7 +12,7 @@ from nigiri.spec.descriptor import Flag
 from nigiri_hw.core.writeback import WriteBack
 
 CONFIGS = {
-    "1 at once": small(lanes=2, requant_pixels=1, ab_words=512),
+    "1 at once": small(lanes=2, requant_pixels=1, ab_words=512, part="xc7z020clg400-1"),
     "2 at once": small(lanes=4, requant_pixels=2, ab_words=512),
     "4 at once": small(lanes=4, requant_pixels=4, ab_words=512),
     "8 at once": small(lanes=16, requant_pixels=8, ab_words=1024),

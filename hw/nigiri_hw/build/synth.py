@@ -15,6 +15,8 @@ from nigiri_hw.build.verilog import generate, module_name
 __all__ = ["LIMITS", "Limits", "SynthesisError", "Usage", "count", "find_yosys", "synthesise"]
 
 VARIABLE = "NIGIRI_YOSYS"
+REPEATED = ("*.pair_0", "*.max_0", "*.lane_0")
+"""Modules with registers at their borders of which a design has many: synthesised once, not in each place."""
 CELL = re.compile(r"^\s+(?:(\d+)\s+(?:[\d.e+-]+\s+)?)?([A-Z][A-Z0-9]+)(?:\s+(\d+))?\s*$", re.M)
 
 
@@ -102,7 +104,7 @@ def synthesise(
     top: str = "",
     say: Callable[[str], None] = lambda line: None,
 ) -> Usage:
-    """Synthesise `config`, flattened as Vivado does it, for the family of its part.
+    """Synthesise `config` for the family of its part: flattened, as Vivado does it, but for REPEATED modules.
 
     Parameters
     ----------
@@ -118,8 +120,9 @@ def synthesise(
     wanted = family or ("xcup" if config.part.startswith("xc") and not config.part.startswith("xc7") else "xc7")
     name = top or module_name(config)
     script = (
-        f"read_verilog -sv design.v\nsynth_xilinx -family {wanted} -top {name} -flatten -noiopad\n"
-        "tee -o statistics.txt stat\n"
+        f"read_verilog -sv design.v\nhierarchy -top {name}\nsetattr -mod -set keep_hierarchy 1 {' '.join(REPEATED)}\n"
+        f"synth_xilinx -family {wanted} -top {name} -flatten -noiopad\n"
+        "setattr -mod -unset keep_hierarchy *\nflatten\ntee -o statistics.txt stat\n"
     )
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)

@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.descriptor import MAGIC, MAX_SIDE, Flag, Opcode
 from nigiri_hw.core.layer import descriptor_layout
-from nigiri_hw.lib.util import soft_multiply
+from nigiri_hw.lib.multiply import soft_multiply
 
 __all__ = ["LATENCY", "DescriptorCheck"]
 

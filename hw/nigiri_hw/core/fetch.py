@@ -12,7 +12,7 @@ from nigiri_hw.core.layer import descriptor_layout
 from nigiri_hw.core.pbuf import RUN
 from nigiri_hw.core.request import CHUNK, Kind, beyond, request_stream
 from nigiri_hw.core.residency import Entry
-from nigiri_hw.lib.util import soft_multiply
+from nigiri_hw.lib.multiply import soft_multiply
 
 __all__ = ["FetchUnit"]
 

@@ -11,7 +11,7 @@ from nigiri.spec.residency import MAGIC
 from nigiri_hw.core.layer import fill_layout
 from nigiri_hw.core.request import CHUNK, Kind, WordBus, beyond, request_stream
 from nigiri_hw.core.residency import Entry
-from nigiri_hw.lib.util import soft_multiply
+from nigiri_hw.lib.multiply import soft_multiply
 
 __all__ = ["FillEngine"]
 
@@ -60,7 +60,7 @@ class FillEngine(wiring.Component):
         cfg = self._config
         e = Signal(fill_layout())
         req = self.request
-        size, box = Signal(38), Signal(32)
+        size, box = Signal(38), Signal(22)
         merge = Signal()
         settle = Signal(3)
         row_words, w_block = Signal(22), Signal(32)

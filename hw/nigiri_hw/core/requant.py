@@ -13,12 +13,13 @@ from nigiri.spec.descriptor import Flag
 from nigiri_hw.core.layer import descriptor_layout
 from nigiri_hw.core.requant_lane import LATENCY, PRODUCT_BITS, SUM_BITS
 from nigiri_hw.core.requant_pixel import RequantPixel
+from nigiri_hw.lib.multiply import scarce, soft_multiply
 from nigiri_hw.lib.util import delay, half_of
 
 __all__ = ["LATENCY", "Requantiser"]
 
 FACTOR_AT = 6
-"""Stage of a requantiser lane that takes the residual and its own value's multiplier."""
+"""Stage of a requantiser lane that takes its own value's multiplier; it takes the residual one before."""
 
 
 class Requantiser(wiring.Component):
@@ -171,8 +172,15 @@ class Requantiser(wiring.Component):
         for c in range(8):
             product, rounded = Signal(24, name=f"gate{c}"), Signal(16, name=f"factor{c}")
             code = codes.word_select(c, 8) ^ 0x80  # -128..127 as 0..255
-            m.d.sync += [product.eq(code * layer.res_mult_y), rounded.eq((product + 128) >> 8)]
-            late = delay(m, rounded, FACTOR_AT - 2, f"factor{c}")
+            if scarce(self._config):
+                # A stage more, so that none has more than two adders.
+                halves = [Signal(20, name=f"gate{c}_{n}") for n in range(2)]
+                m.d.sync += [halves[n].eq(soft_multiply(layer.res_mult_y, code.word_select(n, 4))) for n in range(2)]
+                m.d.sync += product.eq(halves[0] + (halves[1] << 4))
+            else:
+                m.d.sync += product.eq(code * layer.res_mult_y)
+            m.d.sync += rounded.eq((product + 128) >> 8)
+            late = delay(m, rounded, FACTOR_AT - 2 - scarce(self._config), f"factor{c}")
             own = Signal(16, name=f"own{c}")
             m.d.comb += own.eq(Mux(scale_on, late, layer.res_mult_y))
             factor.append(own)
@@ -190,7 +198,7 @@ class Requantiser(wiring.Component):
             stages.append(delay(m, stages[-1], 1, f"leave{n}"))
         for n in range(g):
             half = n + g // 2 if n < g // 2 else n
-            m.submodules[f"pixel_{n}"] = pixel = RequantPixel()
+            m.submodules[f"pixel_{n}"] = pixel = RequantPixel(soft=scarce(self._config))
             m.d.comb += [
                 pixel.en.eq(Cat(*stages[:LATENCY])),
                 pixel.zp_out.eq(layer.zp_out),
@@ -199,7 +207,7 @@ class Requantiser(wiring.Component):
                 pixel.table_addr.eq(self.table_addr),
                 pixel.table_words.eq(self.table_words),
                 pixel.use_residual.eq(use_residual),
-                pixel.residual.eq(delay(m, Mux(upper, res[half], res[n]), FACTOR_AT, f"res{n}")),
+                pixel.residual.eq(delay(m, Mux(upper, res[half], res[n]), FACTOR_AT - 1, f"res{n}")),
                 pixel.zp_y.eq(layer.zp_y),
                 pixel.zp_res.eq(layer.zp_res),
                 pixel.zp_sum.eq(layer.zp_sum),

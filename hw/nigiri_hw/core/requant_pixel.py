@@ -19,7 +19,8 @@ class RequantPixel(wiring.Component):
     Those of a lane: once where all channels share them, else as eight elements, or bytes of a word.
     """
 
-    def __init__(self):
+    def __init__(self, *, soft: bool = False):
+        self._soft = soft
         super().__init__(
             {name: In(shape) for name, shape in COMMON.items()}
             | {name: In(shape).array(8) for name, shape in OWN.items()}
@@ -29,7 +30,7 @@ class RequantPixel(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         for c in range(8):
-            m.submodules[f"lane_{c}"] = lane = RequantLane()
+            m.submodules[f"lane_{c}"] = lane = RequantLane(soft=self._soft)
             m.d.comb += [getattr(lane, name).eq(getattr(self, name)) for name in COMMON]
             m.d.comb += [getattr(lane, name).eq(getattr(self, name)[c]) for name in OWN]
             m.d.comb += [

@@ -10,7 +10,7 @@ from nigiri.spec.descriptor import Flag, Opcode
 from nigiri.spec.errors import ErrorCode
 from nigiri_hw.core.check import DescriptorCheck
 from nigiri_hw.core.layer import descriptor_layout
-from nigiri_hw.lib.util import soft_multiply
+from nigiri_hw.lib.multiply import scarce, soft_multiply
 
 __all__ = ["Sequencer", "Slot", "Stall"]
 
@@ -141,7 +141,8 @@ class Sequencer(wiring.Component):
             drains.eq(Mux(d.split == 2, 4, p // g)),
             tile_pixels.eq(Mux(d.split == 0, p, Mux(d.split == 1, p // 2, p // 4))),
         ]
-        m.d.sync += [self.pixels.eq(self.out_w * d.out_h[:10]), spacing.eq(soft_multiply(self.interval, drains) - 1)]
+        area = soft_multiply(self.out_w, d.out_h[:10]) if scarce(cfg) else self.out_w * d.out_h[:10]
+        m.d.sync += [self.pixels.eq(area), spacing.eq(soft_multiply(self.interval, drains) - 1)]
 
         ob, ib, tap, parity = Signal(16), Signal(16), Signal(6), Signal()
         group = Signal(2)

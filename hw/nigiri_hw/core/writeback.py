@@ -8,6 +8,7 @@ from amaranth.utils import ceil_log2
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.descriptor import Flag
 from nigiri_hw.core.layer import descriptor_layout
+from nigiri_hw.lib.multiply import scarce, split_multiply
 from nigiri_hw.lib.util import clamp8, half_of, shift_round, tree_sum
 
 __all__ = ["WriteBack"]
@@ -215,9 +216,10 @@ class WriteBack(wiring.Component):
         with m.If(serial < 8):
             m.d.sync += [frozen[c].eq(frozen[c + 1]) for c in range(7)]
         total, product, half = Signal(signed(32)), Signal(signed(49)), Signal(48)
+        scaled = split_multiply(total, d.pool_mult) if scarce(cfg) else total * d.pool_mult
         m.d.sync += [
             total.eq(frozen[0] + d.pool_offset),
-            product.eq(total * d.pool_mult),
+            product.eq(scaled),
             half.eq(half_of(d.pool_shift, 49)),
         ]
         rounded = shift_round(m, product, half, d.pool_shift, "pool")

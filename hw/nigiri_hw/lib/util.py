@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
-__all__ = ["clamp8", "delay", "half_of", "shift_round", "soft_multiply", "tree_sum", "with_carry"]
+__all__ = ["clamp8", "delay", "half_of", "shift_round", "tree_sum", "with_carry"]
 
 
 def delay(m: Module, value, cycles: int, name: str) -> Value:
@@ -27,13 +27,6 @@ def tree_sum(values):
 def with_carry(a, b, carry) -> Value:
     """a + b + carry, signed, on one carry chain: the lowest bit of a chain that is one longer makes the carry."""
     return (Cat(Const(1, 1), a).as_signed() + Cat(carry, b).as_signed())[1:].as_signed()
-
-
-def soft_multiply(value, factor) -> Value:
-    """`value` * `factor`, both unsigned, in look-up tables: shifted copies for the bits of `factor`, added.  For small
-    factors outside the datapath; DSP slices are for the array."""
-    value, factor = Value.cast(value), Value.cast(factor)
-    return tree_sum(Cat(Const(0, n), value & factor[n].replicate(len(value))) for n in range(len(factor)))
 
 
 def clamp8(value) -> Value:

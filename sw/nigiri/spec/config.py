@@ -124,7 +124,7 @@ CONFIGS: dict[str, AcceleratorConfig] = {c.name: c for c in (
                       ports=1, port_bits=64, layers=16),
     AcceleratorConfig(name="small", lanes=8, requant_pixels=4, groups=4, ab_words=_k(8), db_words=_k(1), pb_words=512,
                       ports=2, port_bits=64, layers=16),
-    AcceleratorConfig(name="pynq_z2", lanes=4, requant_pixels=2, ab_words=_k(16), db_words=_k(1), pb_words=_k(4),
+    AcceleratorConfig(name="pynq_z2", lanes=6, requant_pixels=1, ab_words=_k(16), db_words=_k(1), pb_words=_k(4),
                       ports=2, port_bits=64, clock_mhz=100, part="xc7z020clg400-1"),
     AcceleratorConfig(name="kv260", lanes=16, requant_pixels=8, groups=4, ab_words=_k(48), db_words=_k(4),
                       pb_words=_k(16), ports=4, port_bits=128, clock_mhz=200, part="xck26-sfvc784-2LV-c"),

@@ -181,7 +181,7 @@ def pages() -> dict[str, str]:
         "subnetact.md": tables().get("subnetact", NOT_MEASURED),
         "resnet8.md": resnet8_page(),
         **{f"result_{name}.md": tables().get(name, NOT_MEASURED)
-           for name in ("predictors", "pareto", "hypervolume", "pareto_rtl", *SERVING)},
+           for name in ("resources", "predictors", "pareto", "hypervolume", "pareto_rtl", *SERVING)},
         "ofa.md": ofa_page(),
     }
 

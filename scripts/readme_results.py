@@ -21,6 +21,8 @@ TITLES = {
                  "sushi-accel`):",
     "sgs": "What SubGraph Stationary saves, against the same on-chip memory without a persistent buffer (`nigiri "
            "reproduce sushi-accel`):",
+    "resources": "What the boards' configurations take of their parts, synthesised with Yosys (`nigiri bench "
+                 "resources`; [boards](docs/howto/board.md)):",
     "subnets": "The SubNets of the shipped CIFAR-10 SuperNet, all from the same weight bytes; accuracy on the 10,000 "
                "test images of CIFAR-10 (JPEG) (`nigiri info`):",
 }

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from board_results import resources_table
 from serving_results import serving_tables
 
 __all__ = ["FOLDER", "act_table", "bench_table", "demo_table", "equivalence_table", "hypervolume_table", "model_table",
@@ -266,6 +267,9 @@ def tables(folder: Path = FOLDER) -> dict[str, str]:
     if acts:
         out["subnetact"] = act_table(acts)
     out |= serving_tables(folder)
+    resources = resources_table(folder, table)
+    if resources:
+        out["resources"] = resources
     if (folder / "speed.json").exists():
         out["speed"] = speed_table(json.loads((folder / "speed.json").read_text()))
     return out

@@ -3,7 +3,8 @@
 Block RAM is counted in 36 Kbit blocks of 512 x 72, UltraRAM in blocks of 4,096 x 72; every memory of the accelerator
 has words of 64 bits with one read and one write port, so the eight bits for parity are left over.  A DSP slice does two
 multiply-accumulates of the array a cycle; a requantiser lane has one 32 x 16 multiplier (two slices) and two of 9 x 16.
-Look-up tables are for synthesis to say.
+On 7-series parts, which have few slices, a requantiser lane takes one: the rest of it is in look-up tables.
+Look-up tables are for synthesis to say (`nigiri bench resources`).
 """
 from __future__ import annotations
 
@@ -14,6 +15,8 @@ from nigiri.spec.config import AcceleratorConfig
 __all__ = ["PARTS", "Part", "Resources", "resources"]
 
 BRAM_ROWS, URAM_ROWS = 512, 4096
+SCARCE_DSP, OTHER_DSP = 3, 13
+"""Slices of sequencer, fetch and pooling: where slices are scarce, and elsewhere."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +75,8 @@ def resources(config: AcceleratorConfig) -> Resources:
                ("AB", config.banks, config.ab_words // config.banks),
                ("DB", 8 * config.groups, config.ring_words)]
     other = 8 + 2 * config.ports                     # residency table, descriptors, queues of the ports
-    dsp = 64 * config.lanes // 2 + 4 * 8 * config.requant_pixels
+    scarce = config.part.startswith("xc7")
+    dsp = 64 * config.lanes // 2 + (1 if scarce else 4) * 8 * config.requant_pixels + (SCARCE_DSP if scarce else OTHER_DSP)
 
     def placed(ultra: tuple[str, ...]) -> Resources:
         bram, uram = other, 0

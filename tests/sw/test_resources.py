@@ -18,10 +18,10 @@ def test_it_fits(name):
 
 
 def test_counted_by_hand():
-    """PYNQ-Z2: 16 banks of 1,024 words, one ring of 8 x 1,024, 8 x 4,096 for the persistent buffer; 8 lanes of DSP."""
+    """PYNQ-Z2: 16 banks of 1,024 words, one ring of 8 x 1,024, 8 x 4,096 for the persistent buffer; 6 lanes of DSP."""
     r = resources(get_config("pynq_z2"))
     assert r.bram36 == 16 * 2 + 8 * 2 + 8 * 8 + 12 and r.uram == 0
-    assert r.dsp == 64 * 4 // 2 + 4 * 8 * 2
+    assert r.dsp == 64 * 6 // 2 + 8 + 3
 
 
 def test_too_large():

@@ -12,10 +12,12 @@ from nigiri.demo.predicted import predicted
 def test_every_latency_is_predicted(load):
     seed = 2026
     print(f"seed {seed}")
-    got = predicted("pynq_z2", 100 if load == 0 else 20, seed, load=load)
+    got = predicted("pynq_z2", 100 if load == 0 else 40, seed, load=load)
     assert got["checked"] == got["queries"]                        # every answer is that of the golden model
-    assert got["cache_changes"] >= got["queries"] // 10
-    assert got["worst_error"] <= 0.03
+    assert got["cache_changes"] >= got["queries"] // 20
+    assert got["worst_error"] <= 0.005 and got["mean_error"] <= 0.005
+    # Beside a fill the prediction is a bound: what is cached counts once all of it is there.
+    assert got["longest_beside_a_fill"] <= 0.005 and got["shortest_beside_a_fill"] >= -0.1
 
 
 @pytest.mark.verilator

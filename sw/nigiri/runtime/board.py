@@ -27,7 +27,7 @@ from nigiri.spec.registers import PRODUCT_ID, SPAN, Control, Interrupt, Status, 
 
 __all__ = ["BoardDevice"]
 
-LOOK_S = 0.05
+LOOK_S = 0.2
 """Longest wait for an interrupt before STATUS is read again: one that gets lost costs no more than this."""
 POLL_S = (20e-6, 2e-3)
 """Shortest and longest pause between two reads of STATUS where there is no interrupt; each is twice the one before."""

@@ -42,7 +42,7 @@ def test_roofline_saves_nothing_where_compute_hides_the_fetch():
     roof = Roofline(lanes=4, bytes_per_cycle=16.0)
     assert roof.saved(BY_ID[1], (10, 5, 1), (10, 5, 1)) == 0
     assert roof.saved(BY_ID[5], (2, 40, 1), (2, 40, 1)) > 0
-    assert Roofline.of(CONFIGS["pynq_z2"], MEMORIES["ddr3_z2"]).intensity == pytest.approx(20)
+    assert Roofline.of(CONFIGS["pynq_z2"], MEMORIES["ddr3_z2"]).intensity == pytest.approx(30)
 
 
 def test_lean_removes_every_stall():

@@ -12,12 +12,12 @@ from results import equivalence_table, size_table, tables
 from results import table as markdown
 
 from nigiri.importer.operators import ONNX, TFLITE
-from nigiri.resources import resources
 from nigiri.spec import CONFIGS, MEMORIES, ErrorCode, descriptor, residency
 from nigiri.spec.fields import Field
 from nigiri.spec.layout import DENSE_TAPS, ROWS, SLOT_OFFSETS
 from nigiri.spec.memory import default_memory
 from nigiri.spec.registers import COUNTER_BASE, COUNTERS, REGISTERS
+from nigiri.spec.resources import resources
 
 __all__ = ["FOLDER", "generate", "pages"]
 

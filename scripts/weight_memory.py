@@ -12,10 +12,10 @@ from nigiri.compiler import compile_network
 from nigiri.cycles import predict
 from nigiri.reproduce.machines import machine_at, without_pb
 from nigiri.reproduce.workloads import networks
-from nigiri.resources import resources
 from nigiri.sched.workload import workload
 from nigiri.spec import AcceleratorConfig
 from nigiri.spec.memory import default_memory
+from nigiri.spec.resources import resources
 
 SUBNETS = (("resnet50", "A"), ("resnet50", "C"), ("resnet50", "F"), ("mobilenet_v3", "A"), ("mobilenet_v3", "G"))
 DYNAMIC = (4096, 8192, 16384)

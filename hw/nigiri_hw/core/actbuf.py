@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from nigiri.spec.config import AcceleratorConfig
+from nigiri_hw.lib.ram import ram_style
 
 __all__ = ["LATENCY", "ActivationBuffer"]
 
@@ -72,7 +73,9 @@ class ActivationBuffer(wiring.Component):
         m.d.sync += read_bank.eq(start_bank)
         data = []
         for b in range(n):
-            m.submodules[f"bank_{b}"] = mem = Memory(shape=64, depth=depth, init=[])
+            m.submodules[f"bank_{b}"] = mem = Memory(
+                shape=64, depth=depth, init=[], attrs=ram_style(cfg, "AB")
+            )
             rd, wr = mem.read_port(), mem.write_port()
             row = Signal(rows, name=f"row_{b}", reset_less=True)
             m.d.sync += row.eq(self.addr[lb:] + (self.addr[:lb] > b))

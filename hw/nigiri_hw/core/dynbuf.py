@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from nigiri.spec.config import AcceleratorConfig
+from nigiri_hw.lib.ram import ram_style
 from nigiri_hw.lib.util import delay
 
 __all__ = ["DynamicBuffer"]
@@ -26,7 +27,7 @@ class DynamicBuffer(wiring.Component):
     whichever port or buffer it came from.
 
     Timing: a read takes one cycle; a written word counts two cycles later, one word a cycle.
-    Resources: 8 block RAMs of 64 bits x ring_words, one LUT RAM bit per slot.
+    Resources: 8 block RAMs, or UltraRAMs, of 64 bits x ring_words, one LUT RAM bit per slot.
 
     Members
     -------
@@ -40,7 +41,7 @@ class DynamicBuffer(wiring.Component):
     """
 
     def __init__(self, config: AcceleratorConfig):
-        self.depth = config.ring_words
+        self.depth, self._attrs = config.ring_words, ram_style(config, "DB")
         a = ceil_log2(self.depth)
         count = range(self.depth + 1)
         super().__init__(
@@ -67,7 +68,9 @@ class DynamicBuffer(wiring.Component):
         m = Module()
         a = ceil_log2(self.depth)
         for n in range(8):
-            m.submodules[f"data_{n}"] = mem = Memory(shape=64, depth=self.depth, init=[])
+            m.submodules[f"data_{n}"] = mem = Memory(
+                shape=64, depth=self.depth, init=[], attrs=self._attrs
+            )
             rd, wr = mem.read_port(), mem.write_port()
             m.d.comb += [
                 rd.addr.eq(self.rd_addr),

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from nigiri.spec.config import AcceleratorConfig
+from nigiri_hw.lib.ram import ram_style
 
 __all__ = ["RUN", "PersistentBuffer"]
 
@@ -67,7 +68,6 @@ class PersistentBuffer(wiring.Component):
         banks, low = cfg.groups, ceil_log2(cfg.groups)
         r = ceil_log2(cfg.ring_words)
         depth = -(-cfg.pb_words // banks)
-        ultra = cfg.part.startswith("xc") and not cfg.part.startswith("xc7")
 
         # Memories: each bank is read by the engine that is granted it.
         row, reading = [Signal(range(depth), name=f"row{b}") for b in range(banks)], Signal(banks)
@@ -76,7 +76,7 @@ class PersistentBuffer(wiring.Component):
             words.append([])
             for n in range(8):
                 m.submodules[f"data_{b}_{n}"] = mem = Memory(
-                    shape=64, depth=depth, init=[], attrs={"ram_style": "ultra"} if ultra else {}
+                    shape=64, depth=depth, init=[], attrs=ram_style(cfg, "PB")
                 )
                 rd, wr = mem.read_port(), mem.write_port()
                 m.d.comb += [

@@ -27,7 +27,7 @@ except ImportError:
 
 __all__ = ["Core", "SimulatedBoard"]
 
-PUMP, IDLE = 2000, 32
+PUMP, IDLE = 500, 32
 """Cycles that pass at a time while an interrupt is awaited, and with each register access."""
 
 

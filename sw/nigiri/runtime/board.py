@@ -222,7 +222,7 @@ class BoardDevice:
             left = end - time.monotonic()
             if left <= 0:
                 return False
-            woken = await _comes(interrupt, min(left, LOOK_S))
+            woken = await _comes(interrupt, min(left, LOOK_S)) or woken
             # A wake-up may be late, early or another's: STATUS decides.  Cleared here, the pin can rise again.
             self.write_register(address("IRQ_STATUS"), self.read_register(address("IRQ_STATUS")))
         self.woken += woken

@@ -76,7 +76,8 @@ def resources(config: AcceleratorConfig) -> Resources:
                ("DB", 8 * config.groups, config.ring_words)]
     other = 8 + 2 * config.ports                     # residency table, descriptors, queues of the ports
     scarce = config.part.startswith("xc7")
-    dsp = 64 * config.lanes // 2 + (1 if scarce else 4) * 8 * config.requant_pixels + (SCARCE_DSP if scarce else OTHER_DSP)
+    lanes = 8 * config.requant_pixels
+    dsp = 64 * config.lanes // 2 + (lanes + SCARCE_DSP if scarce else 4 * lanes + OTHER_DSP)
 
     def placed(ultra: tuple[str, ...]) -> Resources:
         bram, uram = other, 0

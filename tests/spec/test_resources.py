@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from nigiri.resources import PARTS, resources
 from nigiri.spec import CONFIGS, get_config
+from nigiri.spec.resources import PARTS, resources
 
 
 @pytest.mark.parametrize("name", [c.name for c in CONFIGS.values() if c.part])

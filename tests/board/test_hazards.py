@@ -54,7 +54,7 @@ def test_missing_flush_and_missing_invalidate_are_seen(simulated, core):
 
 
 def test_fresh_buffers_are_zero_for_both_sides(simulated):
-    board = simulated("pynq_z2", "golden", config=TINY)
+    board = simulated("zcu104", "golden", config=TINY)
     with pynq.allocate((4096,), "u1") as raw:
         assert (raw == 0xA5).all()                          # what pynq itself gives: anything
     with opened(board) as device:

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from board_helpers import BOARDS_HERE
 
 import nigiri
 from nigiri.cli import main
@@ -12,6 +13,7 @@ from nigiri.model import GoldenDevice
 from nigiri.selftest import run_selftest
 from nigiri.selftest.patterns import patterns
 from nigiri.spec import get_config
+from nigiri.spec.boards import get_board
 from nigiri.spec.registers import address
 
 CHECKS = ["registers", "memory", "DMA", "inference", "cache", "interrupt", "clock", "speed"]
@@ -32,9 +34,10 @@ def test_passes_on_a_simulated_board(capsys):
 
 @pytest.mark.verilator
 def test_passes_on_the_rtl_with_interrupts(capsys):
-    assert main(["selftest", "--device", "sim:pynq_z2", "--images", "1", "--json"]) == 0
+    board = get_board(BOARDS_HERE[0])
+    assert main(["selftest", "--device", f"sim:{board.name}", "--images", "1", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["passed"] and report["config"] == "pynq_z2"
+    assert report["passed"] and report["config"] == board.config
     detail = {c["name"]: c["detail"] for c in report["checks"]}
     assert detail["interrupt"].endswith("of 4 waits ended by it") and not detail["interrupt"].startswith("0")
 

@@ -14,6 +14,7 @@ from nigiri.cli.demo import demo
 from nigiri.cli.import_model import import_model
 from nigiri.cli.info import info
 from nigiri.cli.inspect import inspect
+from nigiri.cli.load import load
 from nigiri.cli.pareto import pareto
 from nigiri.cli.predictor import check, convert
 from nigiri.cli.profile import profile
@@ -21,6 +22,7 @@ from nigiri.cli.reproduce import sushi_accel
 from nigiri.cli.reproduce_serving import hybridserve, superserve, sushi_end_to_end
 from nigiri.cli.run import run
 from nigiri.cli.selftest import selftest
+from nigiri.cli.serve import serve
 from nigiri.cli.sweep import sweep
 from nigiri.cli.table import table
 from nigiri.cli.verilog import verilog
@@ -37,10 +39,12 @@ app.command()(demo)
 app.command("import")(import_model)
 app.command()(info)
 app.command()(inspect)
+app.command()(load)
 app.command()(pareto)
 app.command()(profile)
 app.command()(run)
 app.command()(selftest)
+app.command()(serve)
 app.command()(sweep)
 app.command()(table)
 app.command()(verilog)

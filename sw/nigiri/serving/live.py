@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from nigiri.sched.table import LatencyTable
 from nigiri.serving.dispatcher import Dispatcher
-from nigiri.serving.errors import ServingError
+from nigiri.serving.errors import DeadlineMissed, Overloaded, ServingError, Unavailable
 from nigiri.serving.observer import Observer
 from nigiri.serving.request import Answer, Targets
 
@@ -42,6 +42,8 @@ class Live(Observer):
 
     def refused(self, count: int, error: ServingError, targets: Targets | None) -> None:
         self._refused[type(error).__name__] += count
+        if not isinstance(error, Overloaded | Unavailable | DeadlineMissed):
+            return                                           # the client's mistake breaks no promise
         for _ in range(count):
             self._recent.append((time.monotonic(), None, targets.accuracy if targets else 0.0, False))
 

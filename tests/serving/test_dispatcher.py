@@ -6,7 +6,9 @@ import asyncio
 import numpy as np
 import pytest
 
+from nigiri.sched.errors import SchedulerError
 from nigiri.sched.policy import NoCache
+from nigiri.sched.routing import get_router
 from nigiri.sched.slack import SlackFit
 from nigiri.sched.sushi import SushiSched
 from nigiri.serving.dispatcher import Dispatcher
@@ -21,7 +23,6 @@ from nigiri.serving.errors import (
 )
 from nigiri.serving.replica import Replica
 from nigiri.serving.request import Targets
-from nigiri.serving.router import get_router
 from nigiri.serving.service import Model, Service
 
 from .faulty import Faulty
@@ -231,5 +232,5 @@ def test_locality_goes_where_the_subgraph_fits(model, table, images):
 
 
 def test_unknown_router():
-    with pytest.raises(BadRequest, match=r"^unknown router 'x': choose one of locality, round-robin, least-used$"):
+    with pytest.raises(SchedulerError, match=r"^unknown router 'x': choose one of locality, round-robin, least-used$"):
         get_router("x")

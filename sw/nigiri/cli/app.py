@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import typer
 
+from nigiri.cli.bench_cluster import bench_cluster
 from nigiri.cli.bench_cycle_model import bench_cycle_model
 from nigiri.cli.bench_network import bench_network
 from nigiri.cli.bench_resources import bench_resources
@@ -55,6 +56,7 @@ reproduce.command("sushi-accel")(sushi_accel)
 reproduce.command("sushi-end-to-end")(sushi_end_to_end)
 reproduce.command()(superserve)
 reproduce.command()(hybridserve)
+bench.command("cluster")(bench_cluster)
 bench.command("cycle-model")(bench_cycle_model)
 bench.command("network")(bench_network)
 bench.command("resources")(bench_resources)

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from nigiri.sched.errors import SchedulerError
-from nigiri.sched.query import Query
+from nigiri.sched.query import Decision, Query, State
 from nigiri.sched.slack import Expired, SlackPolicy
 from nigiri.sched.table import LatencyTable
 
@@ -20,7 +20,7 @@ class DrainFit(SlackPolicy):
 
     Parameters
     ----------
-    devices: that serve the queue together.
+    devices: that serve the queue together; what the state says, where it knows, counts more.
     share: of the head's slack in which the queue is to be gone, above 0.
     """
 
@@ -39,6 +39,10 @@ class DrainFit(SlackPolicy):
                          for row in reversed(self.rows) for b in range(len(self.batches))]
         self.by_rate = sorted(self.launches, key=lambda x: x[1])
         return 0
+
+    def decide(self, query: Query, state: State, table: LatencyTable) -> Decision:
+        self.devices = state.devices or self.devices
+        return super().decide(query, state, table)
 
     def pick(self, query: Query, slack_ms: float, waiting: int) -> tuple[int, int] | None:
         each = self.share * slack_ms * self.devices / waiting

@@ -41,6 +41,7 @@ class State(NamedTuple):
     clock_s: time now, seconds from the start of the stream.
     fill_ms: what the fill of `cached` still needs, milliseconds; 0 when it is there.
     device: which device is free.
+    devices: how many work now; 0 when that is not known.
     """
 
     cached: int = 0
@@ -49,6 +50,7 @@ class State(NamedTuple):
     clock_s: float = 0.0
     fill_ms: float = 0.0
     device: int = 0
+    devices: int = 0
 
 
 class Decision(NamedTuple):

@@ -20,6 +20,7 @@ from nigiri.runtime.errors import BadArgument
 from nigiri.sched.drain import DrainFit
 from nigiri.sched.policy import FixedCache, NoCache, Policy
 from nigiri.sched.predicted import predicted_table
+from nigiri.sched.routing import get_router
 from nigiri.sched.slack import Clipper, MaxAcc, MaxBatch, SlackFit
 from nigiri.sched.sushi import SushiSched
 from nigiri.sched.table import LatencyTable
@@ -27,7 +28,6 @@ from nigiri.serving.backend import Backend, EngineBackend, Golden, ModelBackend
 from nigiri.serving.dispatcher import Dispatcher
 from nigiri.serving.observer import Observer
 from nigiri.serving.replica import Replica
-from nigiri.serving.router import get_router
 from nigiri.serving.service import Model, Service
 from nigiri.spec import AcceleratorConfig, get_config
 from nigiri.spec.memory import default_memory

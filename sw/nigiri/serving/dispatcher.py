@@ -15,6 +15,7 @@ import numpy as np
 
 from nigiri.energy import ENERGY, EnergyConstants, energy_mj
 from nigiri.sched.query import Decision, Query, State
+from nigiri.sched.routing import Locality, Router
 from nigiri.serving.admission import Admission, needs
 from nigiri.serving.backend import Backend, Launched
 from nigiri.serving.errors import DeadlineMissed, DeviceFault, ServingError, Unavailable
@@ -22,7 +23,6 @@ from nigiri.serving.job import Job
 from nigiri.serving.observer import Observer
 from nigiri.serving.replica import Replica
 from nigiri.serving.request import Answer, Targets
-from nigiri.serving.router import Locality, Router
 
 __all__ = ["Dispatcher"]
 
@@ -200,20 +200,26 @@ class Dispatcher:
             self._task(self._launch(replica, jobs, row, load, wait))
 
     def _decide(self, job: Job, r: Replica, now: float) -> Decision:
-        """The policy's decision, unless it would break a promise: then the most accurate SubNet that keeps it."""
-        table, lookup, fill = r.table, r.table.lookup, r.fill_ms(now)
-        state = State(r.column, self.served, len(self._waiting), now, fill, r.index)
+        """The policy's decision, unless it would break a promise: then the SubNet that keeps it and is nearest."""
+        table, fill, slower = r.table, r.fill_ms(now), r.slower
         if job.targets.subnet is not None:
             return Decision(needs(job.targets, table))
-        decision = r.policy.decide(job.query, state, table)
         slack = 1e3 * (job.query.deadline_s - now)
+        # The policy knows the table's clock only: a device at half of it has half the time.
+        query = job.query if slower == 1.0 else job.query._replace(
+            latency_ms=job.query.latency_ms / slower, deadline_s=now + 1e-3 * slack / slower)
+        decision = r.policy.decide(query, State(r.column, self.served, len(self._waiting), now, fill / slower, r.index,
+                                                sum(x.state == "up" for x in self.replicas)), table)
         row = decision.subnet
-        if row >= 0 and table.subnets[row].accuracy >= job.query.accuracy:
-            expected = r.slower * table.launch_cycles(row, decision.batch, r.column) / (1e3 * table.clock_mhz)
+        if row >= 0 and table.subnets[row].accuracy < query.accuracy:
+            row = needs(Targets(accuracy=query.accuracy), table)
+            decision = Decision(row, decision.load, 1, decision.wait)
+        if row >= 0:
+            expected = slower * table.launch_cycles(row, decision.batch, r.column) / (1e3 * table.clock_mhz)
             if expected + (fill if decision.wait else 0.0) <= slack:
                 return decision
         column = 0 if fill else r.column
-        row = lookup.most_accurate(slack / r.slower, column)
+        row = table.lookup.most_accurate(slack / slower, column)
         if row < 0 or table.subnets[row].accuracy < job.query.accuracy:
             raise DeadlineMissed(f"only {max(0.0, slack):.1f} of {job.targets.deadline_ms:g} ms are left, too little "
                                  "for any SubNet that is accurate enough: the devices were slower than predicted")

@@ -14,6 +14,7 @@ import simpy
 from nigiri.sched.errors import SchedulerError
 from nigiri.sched.policy import Policy
 from nigiri.sched.query import Query, State
+from nigiri.sched.routing import Router
 from nigiri.sched.table import LatencyTable
 from nigiri.sched.waiting import Order, Waiting
 from nigiri.simulate.faults import Fault
@@ -30,27 +31,32 @@ FIELDS = 7
 class _Device:
     """One accelerator: its policy, what it has cached, and the launch that it works on."""
 
-    __slots__ = ("cached", "down", "fill_ms", "filled_at", "ids", "index", "launch", "policy")
+    __slots__ = ("busy_s", "column", "down", "fill", "ids", "index", "last_used", "launch", "policy", "table")
+    slower = 1.0
 
-    def __init__(self, index: int, policy: Policy):
-        self.index, self.policy = index, policy
+    def __init__(self, index: int, policy: Policy, table: LatencyTable):
+        self.index, self.policy, self.table = index, policy, table
         self.down = 0                 # faults that it has now
-        self.cached = 0
-        self.fill_ms = 0.0            # of a running fill; it uses the time in which nothing else runs
-        self.filled_at = 0.0          # when the device last ended a launch
+        self.column = 0
+        self.fill = 0.0               # milliseconds of a running fill; it uses the time in which nothing else runs
+        self.busy_s, self.last_used = 0.0, 0.0
         self.launch = -1              # number of the launch; an end of another one is stale
         self.ids: list[int] = []
 
+    def fill_ms(self, now: float) -> float:
+        return max(0.0, self.fill - 1e3 * (now - self.last_used)) if self.fill else 0.0
+
 
 class _Simulation:
-    def __init__(self, queries: Queries, policies: Sequence[Policy], table: LatencyTable, order: Order):
-        self.queries, self.table = queries, table
+    def __init__(self, queries: Queries, policies: Sequence[Policy], table: LatencyTable, order: Order,
+                 router: Router | None):
+        self.queries, self.table, self.router = queries, table, router
         self.env = simpy.Environment()
         self.arrival, self.deadline = queries.arrival_s.tolist(), queries.deadline_s.tolist()
         self.accuracy, self.latency = queries.accuracy.tolist(), queries.latency_ms.tolist()
         self.goal = queries.goal
         self.waiting = Waiting(self.arrival, self.deadline, order)
-        self.devices = [_Device(n, p) for n, p in enumerate(policies)]
+        self.devices = [_Device(n, p, table) for n, p in enumerate(policies)]
         self.idle = list(self.devices)
         self.alarm = False
         self.served = 0
@@ -68,8 +74,8 @@ class _Simulation:
             # A shared policy starts once.
             if id(d.policy) not in known:
                 known[id(d.policy)] = d.policy.start(table)
-            d.cached = known[id(d.policy)]
-            self.fill_words += int(table.lookup.fill_words[0, d.cached])
+            d.column = known[id(d.policy)]
+            self.fill_words += int(table.lookup.fill_words[0, d.column])
 
     def later(self, delay: float, call: Callable[[Any], None], value: Any = None) -> None:
         event = self.env.timeout(delay, value)
@@ -80,6 +86,10 @@ class _Simulation:
         waiting, now, idle = self.waiting, self.env.now, self.idle
         waiting.admit(now)
         while idle and waiting:
+            if self.router:
+                chosen = self.router.pick(self.query(waiting.head), idle, now)
+                idle.remove(chosen)
+                idle.append(chosen)
             if self.launch(idle[-1], now):
                 idle.pop()
         if idle and not self.alarm:
@@ -96,22 +106,24 @@ class _Simulation:
         self.alarm = False
         self.dispatch()
 
+    def query(self, n: int) -> Query:
+        return Query(self.accuracy[n], self.latency[n], self.arrival[n], n, self.deadline[n],
+                     self.goal[n] if self.goal else None)
+
     def launch(self, d: _Device, now: float) -> bool:
         """Ask the policy about the head of the queue; False when it refused."""
         waiting = self.waiting
         head = waiting.pop()
-        fill = max(0.0, d.fill_ms - 1e3 * (now - d.filled_at)) if d.fill_ms else 0.0
+        fill = d.fill_ms(now)
         row, load, size, wait = d.policy.decide(
-            Query(self.accuracy[head], self.latency[head], self.arrival[head], head, self.deadline[head],
-                  self.goal[head] if self.goal else None),
-            State(d.cached, self.served, len(waiting), now, fill, d.index), self.table)
+            self.query(head), State(d.column, self.served, len(waiting), now, fill, d.index), self.table)
         if row < 0:
             self.refused[head] = 1
             return False
         if not row < self.rows or size < 1:
             raise SchedulerError(f"policy {d.policy.name!r} decided for SubNet {row} and a batch of {size}: rows are 0 "
                                  f"to {self.rows - 1}, batches at least 1")
-        column = d.cached if wait or not fill else 0
+        column = d.column if wait or not fill else 0
         ids, count = [head], 1
         if size > 1 and waiting:
             ids += waiting.take(size - 1)
@@ -120,14 +132,14 @@ class _Simulation:
             service = self.single_s[row][column]
         else:
             service = self.table.launch_cycles(row, count, column) / (self.table.clock_mhz * 1e6)
-        if d.fill_ms:
+        if d.fill:
             if wait or not fill:
                 service += fill / 1e3
-                d.fill_ms = 0.0
+                d.fill = 0.0
             else:
                 # The fill goes on in the memory's free time.
-                service = self.table.lookup.beside(row, d.cached, fill) / 1e3
-                d.fill_ms = max(0.0, fill - self.table.lookup.beside_ms[row])
+                service = self.table.lookup.beside(row, d.column, fill) / 1e3
+                d.fill = max(0.0, fill - self.table.lookup.beside_ms[row])
         log, all_ids = self.log, self.ids
         d.ids, d.launch = ids, len(log)
         log += (now, now + service, row, column, d.index, count, len(all_ids))
@@ -141,14 +153,15 @@ class _Simulation:
             return
         now = self.env.now
         self.served += len(d.ids)
+        d.busy_s += now - self.log[d.launch]
         d.ids = []
-        d.filled_at = now
+        d.last_used = now
         if load is not None and (self.waiting or self.waiting.next_arrival is not None):
             lookup = self.table.lookup
-            d.fill_ms += float(lookup.fill_cycles[d.cached, load]) / (self.table.clock_mhz * 1e3)
-            self.fill_words += int(lookup.fill_words[d.cached, load])
+            d.fill += float(lookup.fill_cycles[d.column, load]) / (self.table.clock_mhz * 1e3)
+            self.fill_words += int(lookup.fill_words[d.column, load])
             self.changes += 1
-            d.cached = load
+            d.column = load
         waiting = self.waiting
         waiting.admit(now)
         while waiting:
@@ -204,15 +217,16 @@ class _Simulation:
         d.down -= 1
         if d.down:
             return
-        d.fill_ms = float(self.table.lookup.fill_cycles[0, d.cached]) / (self.table.clock_mhz * 1e3)
-        self.fill_words += int(self.table.lookup.fill_words[0, d.cached])
-        d.filled_at = self.env.now
+        d.fill = float(self.table.lookup.fill_cycles[0, d.column]) / (self.table.clock_mhz * 1e3)
+        self.fill_words += int(self.table.lookup.fill_words[0, d.column])
+        d.last_used = self.env.now
         self.idle.append(d)
         self.dispatch()
 
 
 def simulate(queries: Queries, policy: Policy | Callable[[], Policy], table: LatencyTable, *, devices: int = 1,
-             order: Order = "deadline", faults: Sequence[Fault] = ()) -> Trace:
+             order: Order = "deadline", faults: Sequence[Fault] = (),
+             router: Router | None = None) -> Trace:
     """Serve `queries` on equal devices behind one queue.
 
     Parameters
@@ -220,6 +234,7 @@ def simulate(queries: Queries, policy: Policy | Callable[[], Policy], table: Lat
     policy: one for all devices, or something that makes one for each (a cache-aware policy needs its own).
     table: says how long a launch takes; the first SubGraph of a policy is cached before the first arrival.
     order: of the queue.
+    router: chooses among idle devices; None takes the one that became idle last.
     faults: devices that go away.  The queries of an interrupted launch go back to their place in the queue.
 
     Raises
@@ -233,7 +248,7 @@ def simulate(queries: Queries, policy: Policy | Callable[[], Policy], table: Lat
         policies = [policy] * devices
     else:
         policies = [policy() for _ in range(devices)]
-    sim = _Simulation(queries, policies, table, order)
+    sim = _Simulation(queries, policies, table, order, router)
     for f in faults:
         if f.device >= devices:
             raise SchedulerError(f"there is no device {f.device} that could fail: devices are 0 to {devices - 1}")

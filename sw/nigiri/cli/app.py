@@ -24,6 +24,7 @@ from nigiri.cli.reproduce_serving import hybridserve, superserve, sushi_end_to_e
 from nigiri.cli.run import run
 from nigiri.cli.selftest import selftest
 from nigiri.cli.serve import serve
+from nigiri.cli.serve_ray import serve_ray
 from nigiri.cli.sweep import sweep
 from nigiri.cli.table import table
 from nigiri.cli.verilog import verilog
@@ -46,6 +47,7 @@ app.command()(profile)
 app.command()(run)
 app.command()(selftest)
 app.command()(serve)
+app.command("serve-ray")(serve_ray)
 app.command()(sweep)
 app.command()(table)
 app.command()(verilog)

@@ -24,8 +24,9 @@ def bench_cluster(
     need("simpy", "sched")
     from nigiri.reproduce.cluster import Request, cluster
 
-    given = {k: tuple(v) for k, v in (("families", family), ("devices", devices), ("loads", load)) if v}
-    data = cluster(Request(queries=queries, subgraphs=subgraphs, seed=seed, **given), say)
+    usual = Request()
+    data = cluster(Request(families=tuple(family or usual.families), devices=tuple(devices or usual.devices),
+                           loads=tuple(load or usual.loads), queries=queries, subgraphs=subgraphs, seed=seed), say)
     if json:
         emit(data)
         return

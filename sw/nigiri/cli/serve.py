@@ -22,7 +22,7 @@ def serve(bundle: Annotated[str, typer.Argument(help="Bundle to serve; \"demo\" 
                             "model's answers), pynq, sim:BOARD, rtl:CONFIG, golden:CONFIG; 4xmodel:CONFIG for four; "
                             "may be repeated.")] = None,
           policy: Annotated[str, typer.Option(help="sushi, sushi-vector, sushi-latency, fixed, none, slackfit, "
-                                                   "drainfit, maxacc, maxbatch, clipper:SUBNET.")] = "sushi",
+                                                   "drainfit, maxacc, maxbatch, cluster, clipper:SUBNET.")] = "sushi",
           router: Annotated[str, typer.Option(help="Among several devices: locality, round-robin, "
                                                    "least-used.")] = "locality",
           host: Annotated[str, typer.Option(help="Address; others than loopback need a token.")] = "127.0.0.1",
@@ -36,6 +36,7 @@ def serve(bundle: Annotated[str, typer.Argument(help="Bundle to serve; \"demo\" 
           rate: Annotated[float, typer.Option(min=0, help="Requests a second from one client; 0 for any.")] = 0.0,
           most_bytes: Annotated[int, typer.Option(min=1024, help="Of a request.")] = 1 << 20,
           hang: Annotated[float, typer.Option(help="Seconds after which a silent device is reset.")] = 5.0,
+          clock: Annotated[float | None, typer.Option(min=0.1, help="MHz, of model devices.")] = None,
           certificate: Annotated[Path | None, typer.Option(help="TLS certificate, PEM.")] = None,
           key: Annotated[Path | None, typer.Option(help="TLS key, PEM.")] = None,
           bundles: Annotated[Path | None, typer.Option(help="Folder from which bundles may be loaded while it "
@@ -53,7 +54,7 @@ def serve(bundle: Annotated[str, typer.Argument(help="Bundle to serve; \"demo\" 
     settings = server.Settings(host=host, port=port, grpc_port=None if grpc_port < 0 else grpc_port, guard=guard,
                                certificate=certificate, key=key, bundles=bundles, govern=govern)
     options = build.Options(devices=tuple(device or ["model:zcu104"]), policy=policy, router=router, limit=queue,
-                            batches=batches, check=check, hang_s=hang)
+                            batches=batches, check=check, hang_s=hang, clock_mhz=clock)
     running = server.Server(build.open_bundle(bundle), options, settings, observers=(logs,), say=say)
 
     async def main() -> None:

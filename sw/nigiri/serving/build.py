@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from nigiri.runtime.connect import connect
 from nigiri.runtime.engine import Engine
 from nigiri.runtime.errors import BadArgument
 from nigiri.sched.drain import DrainFit
+from nigiri.sched.placement import ClusterCache, ClusterPolicy
 from nigiri.sched.policy import FixedCache, NoCache, Policy
 from nigiri.sched.predicted import predicted_table
 from nigiri.sched.routing import get_router
@@ -50,12 +52,17 @@ POLICIES: dict[str, Callable[[int], Policy]] = {
 
 
 def get_policy(name: str, devices: int = 1) -> Callable[[], Policy]:
-    """What makes the policy called `name`; "clipper:SUBNET" always serves that one.  Raises BadArgument."""
+    """What makes the policy called `name`; "clipper:SUBNET" always serves that one, "cluster" plans the caches
+    of all devices together.  Raises BadArgument."""
+    if name == "cluster":
+        shared, numbers = ClusterCache(devices), count()
+        return lambda: ClusterPolicy(shared, next(numbers) % devices)
     kind, colon, subnet = name.partition(":")
     if kind == "clipper" and colon and subnet:
         return partial(Clipper, subnet)
     if name not in POLICIES:
-        raise BadArgument(f"unknown policy {name!r}: choose one of {', '.join(POLICIES)} or clipper:SUBNET")
+        raise BadArgument(f"unknown policy {name!r}: choose one of {', '.join(POLICIES)}, cluster or "
+                          "clipper:SUBNET")
     return partial(POLICIES[name], devices)
 
 

@@ -35,6 +35,7 @@ class Report:
     device_ms: list[float] = field(default_factory=list)
     overhead_ms: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
+    hits: list[float] = field(default_factory=list)
     energy_mj: float = 0.0
 
     def took(self, result: Result, ms: float, deadline_ms: float | None) -> None:
@@ -50,6 +51,7 @@ class Report:
         self.device_ms.append(p["latency_ms"])
         self.overhead_ms.append(max(0.0, p["total_ms"] - p["queue_ms"] - p["latency_ms"]))
         self.accuracy.append(p["accuracy"])
+        self.hits.append(p["cache_hit_ratio"])
         self.energy_mj += p["energy_mj"]
 
     def summary(self) -> dict[str, Any]:
@@ -64,6 +66,7 @@ class Report:
                 "seconds": round(self.seconds, 3), "requests_per_s": round(self.answered / max(self.seconds, 1e-9), 1),
                 "attainment": round(self.in_time / max(1, self.sent), 5),
                 "accuracy": round(float(np.mean(self.accuracy)), 3) if self.accuracy else None,
+                "cache_hit_ratio": round(float(np.mean(self.hits)), 4) if self.hits else None,
                 "client_ms": line(self.client_ms), "server_ms": line(self.server_ms),
                 "device_ms": line(self.device_ms), "overhead_ms": line(self.overhead_ms),
                 "subnets": dict(self.subnets), "devices": dict(self.devices), "retries": self.retries,
@@ -71,31 +74,34 @@ class Report:
 
 
 Expected = Callable[[str, int], np.ndarray]
+Wish = Callable[[int], dict[str, Any]]
+"""Targets of the query of a number."""
 
 
 class _Sender:
-    def __init__(self, client: Client, images: np.ndarray, targets: dict[str, Any], expected: Expected | None) -> None:
+    def __init__(self, client: Client, images: np.ndarray, targets: Wish, expected: Expected | None) -> None:
         self.client, self.images, self.targets, self.expected = client, images, targets, expected
         self.report = Report()
 
     async def one(self, number: int) -> None:
         r, n = self.report, number % len(self.images)
         r.sent += 1
+        targets = self.targets(number)
         start = time.perf_counter()
         try:
-            result = await self.client.infer(self.images[n:n + 1], **self.targets)
+            result = await self.client.infer(self.images[n:n + 1], **targets)
         except ServingError as error:
             r.refused[type(error).__name__] += 1
             return
-        r.took(result, 1e3 * (time.perf_counter() - start), self.targets.get("deadline_ms"))
+        r.took(result, 1e3 * (time.perf_counter() - start), targets.get("deadline_ms"))
         if self.expected is not None and not np.array_equal(result.logits[0], self.expected(result.subnet, n)):
             r.wrong += 1
 
 
 async def closed_load(client: Client, images: np.ndarray, *, clients: int, seconds: float,
-                      targets: dict[str, Any] | None = None, expected: Expected | None = None) -> Report:
+                      targets: Wish = lambda n: {}, expected: Expected | None = None) -> Report:
     """`clients` queries under way all the time; expected(SubNet, image number) gives the right logits."""
-    sender, numbers = _Sender(client, images, targets or {}, expected), count()
+    sender, numbers = _Sender(client, images, targets, expected), count()
     end = time.monotonic() + seconds
 
     async def worker() -> None:
@@ -108,9 +114,9 @@ async def closed_load(client: Client, images: np.ndarray, *, clients: int, secon
 
 
 async def open_load(client: Client, images: np.ndarray, arrivals: np.ndarray, *,
-                    targets: dict[str, Any] | None = None, expected: Expected | None = None) -> Report:
+                    targets: Wish = lambda n: {}, expected: Expected | None = None) -> Report:
     """One query at each time of `arrivals`, seconds from now, whether earlier ones are answered or not."""
-    sender, start, tasks = _Sender(client, images, targets or {}, expected), time.monotonic(), set()
+    sender, start, tasks = _Sender(client, images, targets, expected), time.monotonic(), set()
     for n, at in enumerate(arrivals.tolist()):
         if (wait := start + at - time.monotonic()) > 0:
             await asyncio.sleep(wait)

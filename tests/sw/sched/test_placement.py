@@ -35,7 +35,7 @@ def test_two_devices_divide_the_subnets(split):
     assert sorted(place(split, 2)) == [1, 2]
     assert place(split, 1, np.array([1.0, 0.0])) == [1] and place(split, 1, np.array([0.0, 1.0])) == [2]
     assert expected_cycles(split, [1, 2], np.array([0.5, 0.5])) == 55
-    # Half of the time the better device is idle, a quarter of the time only the other one; else the better one is taken.
+    # Half of the time the better device is idle, a quarter of the time only the other one, and a quarter none.
     assert expected_cycles(split, [1, 2], np.array([1.0, 0.0]), 0.5) == 0.75 * 50 + 0.25 * 100
 
 

@@ -1,6 +1,8 @@
-"""Measures the network service and writes docs/results/service_*.json: `scripts/bench_service.py [saturation] [faults]
-[power]`.  Saturation: `nigiri serve` on one core, 64 clients of `nigiri load` on the other.  Faults: four devices,
-one more dead every 12 s.  Power: the Azure-shaped load with the clock fixed, and governed.
+"""Measures the network service and writes docs/results/service_*.json: `scripts/bench_service.py [RUN...]`.
+
+saturation: `nigiri serve` on one core, 64 clients of `nigiri load` on the other.  faults: four devices, one more dead
+every 12 s.  power: the Azure-shaped load with the clock fixed, and governed.  ray: 1, 2 and 4 boards on Ray Serve, and
+where queries go.  cluster: the same question in simulation.
 """
 from __future__ import annotations
 
@@ -196,7 +198,71 @@ def power(seconds: float = 60.0, rate: float = 60.0, deadline_ms: float = 60.0) 
     return out
 
 
-RUNS = {"saturation": saturation, "faults": faults, "power": power}
+def _load(url: str, *options: object) -> dict[str, Any]:
+    done = subprocess.run([str(NIGIRI), "load", url, *map(str, options), "--json"], check=True, text=True,
+                          stdout=subprocess.PIPE)
+    return json.loads(done.stdout)
+
+
+def ray(clock: float = 1.0, seconds: float = 20.0, share: float = 0.6, deadline_ms: float = 600.0) -> dict[str, Any]:
+    """Throughput: closed load of eight clients a board.  Attainment: gamma arrivals at `share` of that throughput.
+    Routers: four boards with different SubGraphs; accuracy targets at random.
+
+    The devices are slow, so that Ray and the client are not what is measured: all run on this machine."""
+    targets = [x for a in (87, 89, 90.5, 91.5) for x in ("--accuracy", a)]
+    out: dict[str, Any] = {"clock_mhz": clock, "deadline_ms": deadline_ms, "seed": SEED, "boards": [], "routers": []}
+    port = 8200
+
+    def serving(boards: int, router: str, policy: str) -> Any:
+        nonlocal port
+        port += 1
+        server = subprocess.Popen([str(NIGIRI), "serve-ray", "--device", f"{boards}xmodel:pynq_z2", "--clock",
+                                   str(clock), "--router", router, "--policy", policy, "--port", str(port)],
+                                  stderr=subprocess.PIPE, text=True)
+        assert server.stderr
+        for line in server.stderr:
+            if line.startswith("ready:"):
+                return server, line.split()[1]
+        raise RuntimeError("Ray Serve did not start")
+    for boards in (1, 2, 4):
+        server, url = serving(boards, "locality", "cluster")
+        try:
+            _load(url, "--clients", 4, "--seconds", 5, *targets)
+            full = _load(url, "--clients", 8 * boards, "--seconds", seconds, "--seed", SEED, *targets)
+            rate = share * full["requests_per_s"]
+            part = _load(url, "--rate", rate, "--shape", "poisson", "--seconds", seconds, "--seed", SEED, "--deadline",
+                         deadline_ms, "--check", *targets)
+        finally:
+            server.terminate()
+            server.communicate()
+        out["boards"].append({"boards": boards, "requests_per_s": full["requests_per_s"], "open_rate": round(rate, 1),
+                              **{k: part[k] for k in ("sent", "attainment", "lost", "wrong", "refused", "overhead_ms",
+                                                      "server_ms", "device_ms", "cache_hit_ratio")}})
+        print(out["boards"][-1], file=sys.stderr)
+    for policy in ("cluster", "sushi"):
+        for router in ("round-robin", "locality"):
+            server, url = serving(4, router, policy)
+            try:
+                _load(url, "--clients", 4, "--seconds", 5, *targets)
+                part = _load(url, "--rate", out["boards"][-1]["open_rate"] / 2, "--shape", "poisson", "--seconds",
+                             seconds, "--seed", SEED, "--check", *targets)
+            finally:
+                server.terminate()
+                server.communicate()
+            out["routers"].append({"policy": policy, "router": router, **{k: part[k] for k in (
+                "sent", "lost", "wrong", "cache_hit_ratio", "device_ms", "server_ms", "dram_bytes_per_query",
+                "cache_bytes_per_query")}})
+            print(out["routers"][-1], file=sys.stderr)
+    return out
+
+
+def cluster() -> dict[str, Any]:
+    done = subprocess.run([str(NIGIRI), "bench", "cluster", "--seed", str(SEED), "--json"], check=True, text=True,
+                          stdout=subprocess.PIPE)
+    return json.loads(done.stdout)
+
+
+RUNS = {"saturation": saturation, "faults": faults, "power": power, "ray": ray, "cluster": cluster}
 
 if __name__ == "__main__":
     for run in sys.argv[1:] or RUNS:

@@ -16,7 +16,8 @@ def server(loaded, options=None, settings=None, observers=()):
     ready, loops, failed = threading.Event(), [], []
 
     async def main():
-        loops.append(asyncio.get_running_loop())
+        made.loop = asyncio.get_running_loop()
+        loops.append(made.loop)
         await made.run(ready.set)
 
     def body():

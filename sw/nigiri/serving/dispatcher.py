@@ -285,7 +285,7 @@ class Dispatcher:
                 continue
             answer = Answer(logits, subnet.name, subnet.accuracy, r.name, launched.device_ms,
                             1e3 * (job.started - job.query.arrival_s), 1e3 * (now - job.query.arrival_s), graph, hits,
-                            mj, clock, count, job.tries - 1)
+                            mj, launched.dram_bytes // count, launched.pb_bytes // count, clock, count, job.tries - 1)
             job.future.set_result(answer)
             self.observer.answered(answer, job.targets)
         self.observer.launched(r, row, count, launched)

@@ -24,6 +24,8 @@ __all__ = ["Live"]
 WINDOW_S = 10.0
 PERIOD_S = 0.25
 RECENT = 4096
+CONTENT = "default-src 'self' 'unsafe-inline'; img-src 'self' data:"
+"""What the page may load: its own parts only."""
 
 
 class Live(Observer):
@@ -90,7 +92,7 @@ class Live(Observer):
         """The page, its description of the SuperNet, and its events."""
         async def page(request: Request) -> Response:
             text = resources.files("nigiri.serving").joinpath("live.html").read_text(encoding="utf-8")
-            return HTMLResponse(text, headers={"content-security-policy": "default-src 'self' 'unsafe-inline'"})
+            return HTMLResponse(text, headers={"content-security-policy": CONTENT})
 
         async def network(request: Request) -> Response:
             return JSONResponse(self.layers())
@@ -101,6 +103,7 @@ class Live(Observer):
         return [Route("/", page), Route("/nigiri/network", network), Route("/nigiri/events", events)]
 
     async def _events(self, request: Request) -> AsyncIterator[str]:
-        while not await request.is_disconnected():
+        # An open stream would keep a server that stops from ending.
+        while self._d.accepting and not await request.is_disconnected():
             yield f"data: {json.dumps(self.state())}\n\n"
             await asyncio.sleep(PERIOD_S)

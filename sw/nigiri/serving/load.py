@@ -37,6 +37,8 @@ class Report:
     accuracy: list[float] = field(default_factory=list)
     hits: list[float] = field(default_factory=list)
     energy_mj: float = 0.0
+    dram_bytes: int = 0
+    cache_bytes: int = 0
 
     def took(self, result: Result, ms: float, deadline_ms: float | None) -> None:
         """One answer."""
@@ -53,6 +55,8 @@ class Report:
         self.accuracy.append(p["accuracy"])
         self.hits.append(p["cache_hit_ratio"])
         self.energy_mj += p["energy_mj"]
+        self.dram_bytes += p["dram_bytes"]
+        self.cache_bytes += p["cache_bytes"]
 
     def summary(self) -> dict[str, Any]:
         """As numbers."""
@@ -70,6 +74,8 @@ class Report:
                 "client_ms": line(self.client_ms), "server_ms": line(self.server_ms),
                 "device_ms": line(self.device_ms), "overhead_ms": line(self.overhead_ms),
                 "subnets": dict(self.subnets), "devices": dict(self.devices), "retries": self.retries,
+                "dram_bytes_per_query": round(self.dram_bytes / max(1, self.answered)),
+                "cache_bytes_per_query": round(self.cache_bytes / max(1, self.answered)),
                 "energy_mj_per_query": round(self.energy_mj / max(1, self.answered), 4)}
 
 

@@ -1,7 +1,8 @@
-"""Boards of several machines behind one service, on Ray Serve: one deployment per board, and a router that schedules.
+"""Boards of several machines behind one service: a Ray Serve deployment that schedules, and an actor for each board.
 
-The router is the same dispatcher as in `nigiri serve`; its devices are calls to deployments.  Ray starts a deployment
-again when its process or its machine is gone, and the dispatcher takes it back when it answers.
+The router is the same dispatcher as in `nigiri serve`; its devices are calls to actors.  Ray starts an actor again when
+its process or its machine is gone, and the dispatcher takes it back when it answers.  (Boards are actors and no
+deployments of their own because a call of a Serve handle costs the router five times as much as one of an actor.)
 """
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import ray
 from ray import serve
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -75,11 +77,12 @@ class RemoteBackend:
 
     def __init__(self, board: Any, timeout_s: float) -> None:
         self._board, self._timeout_s = board, timeout_s
+        self.table: LatencyTable
         self.table, self.clock_mhz, self.top_mhz = self._call("open", timeout_s=600.0)
 
     def _call(self, name: str, *arguments: Any, timeout_s: float | None = None) -> Any:
         try:
-            return getattr(self._board, name).remote(*arguments).result(timeout_s=timeout_s or self._timeout_s)
+            return ray.get(getattr(self._board, name).remote(*arguments), timeout=timeout_s or self._timeout_s)
         except DeviceError:
             raise
         except Exception as error:  # Ray has many for a process, a machine or a connection that is gone
@@ -103,11 +106,16 @@ class RemoteBackend:
 class Router:
     """The protocol's HTTP addresses, the live page and the metrics, in front of a dispatcher over all boards."""
 
-    def __init__(self, bundle: str, options: Options, guard: Guard, *boards: Any) -> None:
+    async def __init__(self, bundle: str, options: Options, guard: Guard) -> None:  # type: ignore[misc]
+        # Serve awaits it: the application is ready when the boards are.
         loaded, names = open_bundle(bundle), parse_devices(options.devices)
         policy = get_policy(options.policy, len(names))
+        actor = ray.remote(Board)
+        self._boards = [actor.options(max_restarts=-1, **resources(name)).remote(name, bundle, options)
+                        for name in names]
         replicas = [Replica(f"{name}#{n}", partial(RemoteBackend, board, options.hang_s), policy(),
-                            hang_s=options.hang_s) for n, (name, board) in enumerate(zip(names, boards, strict=True))]
+                            hang_s=options.hang_s) for n, (name, board) in enumerate(zip(names, self._boards,
+                                                                                         strict=True))]
         metrics = Metrics()
         seen = Observers(metrics)
         self._dispatcher = Dispatcher(replicas, limit=options.limit, router=get_router(options.router), observer=seen,
@@ -120,12 +128,9 @@ class Router:
             return Response(metrics.text(), media_type="text/plain; version=0.0.4")
         self._application = application(Service(Model.of(loaded), self._dispatcher), guard,
                                         more=[Route("/metrics", text), *live.routes()])
-        self._starting: asyncio.Task[None] | None = None
+        await self._dispatcher.start()
 
     async def __call__(self, request: Request) -> Response:
-        if self._starting is None:
-            self._starting = asyncio.create_task(self._dispatcher.start())
-        await asyncio.shield(self._starting)
         return await _forward(self._application, request)
 
 
@@ -174,12 +179,8 @@ def bind(bundle: str, options: Options, guard: Guard | None = None) -> Any:
     ------
     BadArgument: no such policy, router or device.
     """
-    names = parse_devices(options.devices)
-    get_policy(options.policy, len(names))
+    get_policy(options.policy, len(parse_devices(options.devices)))
     get_router(options.router)
-    boards = [serve.deployment(Board, name=f"board-{n}", num_replicas=1, max_ongoing_requests=4,
-                               ray_actor_options=resources(name), health_check_period_s=5,
-                               health_check_timeout_s=10).bind(name, bundle, options) for n, name in enumerate(names)]
     router = serve.deployment(Router, name="router", num_replicas=1, max_ongoing_requests=options.limit,
                               ray_actor_options={"num_cpus": 0})
-    return router.bind(bundle, options, guard or Guard(), *boards)
+    return router.bind(bundle, options, guard or Guard())

@@ -81,6 +81,7 @@ class Answer(NamedTuple):
     cached: name of the SubGraph that was in the persistent buffer.
     hit_ratio: share of the SubNet's weight bytes that came from there.
     energy_mj: by the named energy constants, a share of the launch's.
+    dram_bytes, cache_bytes: read and written off chip, and weights read from the cache; a share of the launch's.
     clock_mhz: at which it ran.  tries: launches that failed before this one.
     """
 
@@ -94,6 +95,8 @@ class Answer(NamedTuple):
     cached: str
     hit_ratio: float
     energy_mj: float = 0.0
+    dram_bytes: int = 0
+    cache_bytes: int = 0
     clock_mhz: float = 0.0
     launch: int = 1
     tries: int = 0
@@ -108,4 +111,5 @@ class Answer(NamedTuple):
                 "latency_ms": round(self.device_ms, 4), "queue_ms": round(self.queue_ms, 3),
                 "total_ms": round(self.total_ms, 3), "cached_subgraph": self.cached,
                 "cache_hit_ratio": round(self.hit_ratio, 4), "energy_mj": round(self.energy_mj, 4),
+                "dram_bytes": self.dram_bytes, "cache_bytes": self.cache_bytes,
                 "clock_mhz": round(self.clock_mhz, 3), "batch": self.launch, "retries": self.tries}

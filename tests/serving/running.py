@@ -10,9 +10,10 @@ from nigiri.serving.server import Server, Settings
 
 
 @contextmanager
-def server(loaded, options=None, settings=None, observers=()):
+def server(loaded, options=None, settings=None, observers=(), prepare=lambda server: None):
     made = Server(loaded, options or Options(devices=("golden:tiny",)),
                   settings or Settings(port=0, grpc_port=0), observers=observers)
+    prepare(made)
     ready, loops, failed = threading.Event(), [], []
 
     async def main():

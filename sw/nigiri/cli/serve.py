@@ -41,6 +41,8 @@ def serve(bundle: Annotated[str, typer.Argument(help="Bundle to serve; \"demo\" 
           key: Annotated[Path | None, typer.Option(help="TLS key, PEM.")] = None,
           bundles: Annotated[Path | None, typer.Option(help="Folder from which bundles may be loaded while it "
                                                             "runs.")] = None,
+          traces: Annotated[str | None, typer.Option(help="OpenTelemetry spans: a file, or \"otlp\" for where the "
+                                                          "OTEL_EXPORTER_OTLP_* variables say.")] = None,
           log_answers: Annotated[bool, typer.Option(help="A log line for each answer.")] = False) -> None:
     """Serve a bundle over HTTP and gRPC (Open Inference Protocol), with a live page.
 
@@ -49,13 +51,17 @@ def serve(bundle: Annotated[str, typer.Argument(help="Bundle to serve; \"demo\" 
     server, build = need("nigiri.serving.server", "serve"), need("nigiri.serving.build", "serve")
     http, limits = need("nigiri.serving.http", "serve"), need("nigiri.serving.limits", "serve")
     logs = need("nigiri.serving.logs", "serve").Logs(answers=log_answers)
+    if traces == "otlp":
+        need("opentelemetry.exporter.otlp.proto.http.trace_exporter", "otlp")
+    spans, flush = (None, None) if traces is None else need("nigiri.serving.tracing", "serve").tracing(traces)
     guard = http.Guard(token=os.environ.get(TOKEN) or None, most_bytes=most_bytes,
                        rate=limits.RateLimit(rate) if rate else None)
     settings = server.Settings(host=host, port=port, grpc_port=None if grpc_port < 0 else grpc_port, guard=guard,
                                certificate=certificate, key=key, bundles=bundles, govern=govern)
     options = build.Options(devices=tuple(device or ["model:zcu104"]), policy=policy, router=router, limit=queue,
                             batches=batches, check=check, hang_s=hang, clock_mhz=clock)
-    running = server.Server(build.open_bundle(bundle), options, settings, observers=(logs,), say=say)
+    running = server.Server(build.open_bundle(bundle), options, settings, observers=(logs, spans) if spans else (logs,),
+                            say=say)
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -64,4 +70,8 @@ def serve(bundle: Annotated[str, typer.Argument(help="Bundle to serve; \"demo\" 
         scheme = "https" if certificate else "http"
         await running.run(lambda: say(f"ready: {scheme}://{host}:{running.port} (gRPC {running.grpc_port})"))
     need("uvloop", "serve").install()
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    finally:
+        if flush:
+            flush()

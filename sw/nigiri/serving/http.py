@@ -113,7 +113,7 @@ def application(service: Service, guard: Guard | None = None, *, more: list[Rout
     async def infer(request: Request) -> Response:
         found = service.check(request.path_params["model"], request.path_params.get("version", ""))
         wanted = v2.parse(await _body(request, gate.most_bytes), request.headers.get(v2.HEADER))
-        answers = await service.infer(wanted.data, Targets.read(wanted.parameters))
+        answers = await service.infer(wanted.data, Targets.read(wanted.parameters, request.headers.get("traceparent")))
         parameters = v2.merged([a.parameters() for a in answers])
         body, split = v2.encode(found.name, found.version, wanted, found.tensors(answers), parameters)
         if split is None:

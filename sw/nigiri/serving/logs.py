@@ -1,19 +1,17 @@
-"""Structured logs (structlog, JSON lines) and OpenTelemetry spans of what happens."""
+"""Structured logs (structlog, JSON lines) of what happens."""
 from __future__ import annotations
 
 import sys
-import time
 from typing import TextIO
 
 import structlog
-from opentelemetry.trace import Tracer, set_span_in_context
 
 from nigiri.serving.errors import ServingError
 from nigiri.serving.observer import Observer
 from nigiri.serving.replica import Replica
 from nigiri.serving.request import Answer, Targets
 
-__all__ = ["Logs", "Spans"]
+__all__ = ["Logs"]
 
 
 class Logs(Observer):
@@ -48,21 +46,3 @@ class Logs(Observer):
 
     def clock(self, replica: Replica, mhz: float) -> None:
         self._log.info("clock", device=replica.name, mhz=round(mhz, 3))
-
-
-class Spans(Observer):
-    """A span for each image with children for queue and device, made when the answer is known: times are exact, and
-    nothing is on the path of a query before that."""
-
-    def __init__(self, tracer: Tracer) -> None:
-        self._tracer = tracer
-
-    def answered(self, answer: Answer, targets: Targets) -> None:
-        end = time.time_ns()
-        start = end - int(1e6 * answer.total_ms)
-        launch = start + int(1e6 * answer.queue_ms)
-        span = self._tracer.start_span("infer", start_time=start, attributes=answer.parameters())
-        inside = set_span_in_context(span)
-        self._tracer.start_span("queue", context=inside, start_time=start).end(launch)
-        self._tracer.start_span("device", context=inside, start_time=launch).end(end)
-        span.end(end)

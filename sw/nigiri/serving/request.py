@@ -30,6 +30,7 @@ class Targets:
     deadline_ms: when the answer is due, milliseconds from its arrival at the server.
     goal: which of accuracy and latency is strict ("strict_accuracy", "strict_latency"); None for the policy's own.
     subnet: the SubNet, by name, that has to answer; None leaves it to the policy.
+    trace: the caller's W3C trace context (header "traceparent"), for spans.
     """
 
     accuracy: float = 0.0
@@ -37,9 +38,10 @@ class Targets:
     deadline_ms: float = INFINITY
     goal: Goal | None = None
     subnet: str | None = None
+    trace: str | None = None
 
     @classmethod
-    def read(cls, parameters: Mapping[str, Any]) -> Targets:
+    def read(cls, parameters: Mapping[str, Any], trace: str | None = None) -> Targets:
         """From request parameters; raises BadRequest for a value out of its range."""
         found: dict[str, Any] = {}
         for name, low, high in (("accuracy", 0.0, 100.0), ("latency_ms", 0.0, LONGEST_MS),
@@ -56,7 +58,7 @@ class Targets:
             if not isinstance(subnet, str):
                 raise BadRequest(f"parameter 'subnet' must be a name, not {subnet!r:.80}")
             found["subnet"] = subnet
-        return cls(**found)
+        return cls(trace=trace, **found)
 
 
 def _number(name: str, value: Any, low: float, high: float) -> float:

@@ -55,9 +55,11 @@ class Handlers:
     def guarded(self, handler: Callable[[Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
         async def body(request: Any, context: Any) -> Any:
             try:
-                self._guard.authorise(dict(context.invocation_metadata()).get("authorization"))
+                sent = dict(context.invocation_metadata())
+                self._guard.authorise(sent.get("authorization"))
                 self._guard.admit(context.peer().rpartition(":")[0])
-                return await handler(request)
+                return await (handler(request) if handler != self.infer else
+                              self.infer(request, sent.get("traceparent")))
             except ServingError as error:
                 if error.retry_after_s is not None:
                     context.set_trailing_metadata(((RETRY, f"{1e3 * error.retry_after_s:.1f}"),))
@@ -80,12 +82,12 @@ class Handlers:
     async def model(self, request: Any) -> Any:
         return self._m["ModelMetadataResponse"](**self._service.check(request.name, request.version).metadata())
 
-    async def infer(self, request: Any) -> Any:
+    async def infer(self, request: Any, trace: str | None = None) -> Any:
         found = self._service.check(request.model_name, request.model_version)
         wanted = [x.name for x in request.outputs] or [LOGITS, LABEL]
         if strange := set(wanted) - {LOGITS, LABEL}:
             raise BadRequest(f"there is no output {min(strange)!r:.80}: choose of {LOGITS!r} and {LABEL!r}")
-        answers = await self._service.infer(_data(request), Targets.read(_parameters(request)))
+        answers = await self._service.infer(_data(request), Targets.read(_parameters(request), trace))
         tensors = found.tensors(answers)
         names = {v: k for k, v in v2.TYPES.items()}
         response = self._m["ModelInferResponse"](

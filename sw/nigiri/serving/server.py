@@ -60,6 +60,12 @@ class Settings:
         for path in (self.certificate, self.key):
             if path is not None and not path.is_file():
                 raise BadArgument(f"there is no file {path}: give the certificate and key in PEM format")
+        if self.certificate is not None and self.key is not None:
+            try:
+                ssl.create_default_context().load_cert_chain(self.certificate, self.key)
+            except ssl.SSLError as error:
+                raise BadArgument(f"the certificate and key do not fit: {error.reason or error}: give a pair in PEM "
+                                  "format") from error
 
 
 class Server:
@@ -164,7 +170,6 @@ def _credentials(s: Settings) -> Any:
         return None
     import grpc
 
-    ssl.create_default_context().load_cert_chain(s.certificate, s.key)      # a clear error for a pair that does not fit
     return grpc.ssl_server_credentials([(s.key.read_bytes(), s.certificate.read_bytes())])
 
 

@@ -61,11 +61,13 @@ def _steps(network: Network, subnet: SubNet, config: AcceleratorConfig, plan: Pl
 
 
 def compile_network(network: Network, config: AcceleratorConfig, plans: Mapping[str, Plan] | None = None, *,
-                    batch: int = 1) -> CompiledBundle:
+                    batch: int = 1, behind: CompiledBundle | None = None) -> CompiledBundle:
     """Everything a device of `config` needs to run any SubNet of `network`.
 
     plans: by SubNet, those of :func:`nigiri.compiler.batches.batch_plan` where they are known already.
     batch: images that every launch computes, 1 to 16; layers that fit read their weights once for all of them.
+    behind: the same network compiled for another batch; programs and tensors of this one lie behind its window, so that
+        one window can hold both, with the same weights.
 
     Raises
     ------
@@ -82,7 +84,8 @@ def compile_network(network: Network, config: AcceleratorConfig, plans: Mapping[
                                   f"{config.name!r} has {config.layers} entries: choose a larger configuration")
     constants = collect(network)
     weight_words = len(network.weights)
-    first_program = weight_words + len(constants.words)
+    end = weight_words + len(constants.words)
+    first_program = behind.window_words if behind else end
     steps = {s.info.name: _steps(network, s, config, (plans or {}).get(s.info.name), batch) for s in network.subnets}
 
     def build(input_offset: int, output_offset: int, scratch_offset: int,
@@ -117,6 +120,7 @@ def compile_network(network: Network, config: AcceleratorConfig, plans: Mapping[
             batch_outputs[name] = _stored(program.stored, output_offset)
             outputs[name] = batch_outputs[name][0]
     image = np.concatenate([network.weights.reshape(-1), constants.words.reshape(-1),
+                            np.zeros(64 * (first_program - end), np.uint8),
                             np.frombuffer(b"".join(p.raw for _, _, p in final), np.uint8)])
     return CompiledBundle(
         config=config, network=network.name, classes=network.classes, image=image,

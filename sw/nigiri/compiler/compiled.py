@@ -143,6 +143,11 @@ class CompiledBundle:
     def output_offset(self) -> int:
         return next(iter(self.outputs.values())).offset
 
+    @property
+    def first_program(self) -> int:
+        """Where the weights and constants, the same for all batches, have ended and the first program begins."""
+        return min(first for first, _ in self.programs.values())
+
     def program(self, subnet: str) -> tuple[int, int]:
         """(first word, number of descriptors); GraphError lists the SubNets that exist."""
         if subnet not in self.programs:

@@ -5,6 +5,7 @@ import asyncio
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from types import TracebackType
 
 import numpy as np
@@ -67,17 +68,27 @@ class Engine:
     ----------
     device: any device of the bundle's configuration; closing the engine does not close it.
     compiled: programs and weights, written to the device once.
+    batches: the same network compiled for several images in a launch, each behind the window of the one before.
 
     Raises
     ------
+    BadArgument: `batches` overlap, or are of another network.
     WrongProduct, WrongVersion, WrongConfiguration: the device is not the one that the bundle was compiled for.
     """
 
-    def __init__(self, device: Device, compiled: CompiledBundle, timeout_s: float = 60.0):
+    def __init__(self, device: Device, compiled: CompiledBundle, timeout_s: float = 60.0, *,
+                 batches: Sequence[CompiledBundle] = ()):
         self.compiled, self.timeout_s = compiled, timeout_s
+        self.batches = {c.batch: c for c in (compiled, *batches)}
+        for before, c in pairwise((compiled, *batches)):
+            if c.first_program < before.window_words or c.network != compiled.network or c.layers != compiled.layers:
+                raise BadArgument("programs for several batches must be of one network, each compiled behind the one "
+                                  "before")
         self.driver = Driver(device, compiled.config)
-        self.driver.attach(compiled.window_words * WORD)
+        self.driver.attach(max(c.window_words for c in self.batches.values()) * WORD)
         self.driver.write(0, compiled.image)
+        for c in batches:
+            self.driver.write(c.first_program, c.image[c.first_program * WORD:])
         # The table may hold entries of an earlier user, of another SuperNet.
         self.driver.reset()
         self._resident: dict[int, Placed] = {}
@@ -104,7 +115,8 @@ class Engine:
         return answer.counters.cycles / (1e3 * float(getattr(device, "clock_mhz", device.config.clock_mhz)))
 
     def infer_batch(self, subnet: str, images: Sequence[np.ndarray] | np.ndarray) -> list[Inference]:
-        """Classify as many images as a launch computes, each uint8 [height, width, channels].
+        """Classify as many images as a launch computes, each uint8 [height, width, channels]: any number that there are
+        programs for.
 
         The results are in the order of the images; all have the counters of the one launch.
 
@@ -113,14 +125,15 @@ class Engine:
         GraphError: no such SubNet.  BadArgument: another number of images, or one has another shape.
         DeviceError: the device failed.
         """
-        program = self.compiled.program(subnet)
-        encoded = self.compiled.encode_inputs(images, subnet)
+        compiled = self.batches.get(len(images), self.compiled)
+        program = compiled.program(subnet)
+        encoded = compiled.encode_inputs(images, subnet)
         with self._launch:
-            self.driver.write(self.compiled.input_offset, encoded)
+            self.driver.write(compiled.input_offset, encoded)
             counters = self.driver.run(*program, timeout_s=self.timeout_s)
-            raw = self.driver.read(self.compiled.output_offset, self.compiled.output_bytes(subnet))
+            raw = self.driver.read(compiled.output_offset, compiled.output_bytes(subnet))
         return [Inference(subnet=subnet, logits=logits, label=int(logits.argmax()), counters=counters)
-                for logits in self.compiled.decode_outputs(raw, subnet)]
+                for logits in compiled.decode_outputs(raw, subnet)]
 
     def _alone(self, image: np.ndarray, other: str) -> list[np.ndarray]:
         if self.compiled.batch != 1:

@@ -93,8 +93,8 @@ class Golden:
 class EngineBackend:
     """An engine on a device: RTL, board, or golden model.
 
-    Images of one launch run one after the other, unless the programs are for as many.  Times are those the device
-    counted, or the table's where it counts none.
+    A launch is padded to the next number of images that the engine has programs for, as the table assumes; without any,
+    its images run one after the other.  Times are those the device counted, or the table's where it counts none.
     """
 
     def __init__(self, engine: Engine, table: LatencyTable, *, owns_device: bool = True) -> None:
@@ -122,11 +122,14 @@ class EngineBackend:
     def run(self, row: int, images: Sequence[np.ndarray], wait: bool) -> Launched:
         name = self.table.subnets[row].name
         fill = self._finish() if wait else 0
-        if self._engine.compiled.batch == len(images) > 1:
-            answers = self._engine.infer_batch(name, images)
-            launches = answers[:1]
-        else:
-            answers = launches = [self._engine.infer(name, image) for image in images]
+        answers, launches = [], []
+        most = max(self._engine.batches)
+        for at in range(0, len(images), most):
+            part = list(images[at:at + most])
+            size = next(n for n in sorted(self._engine.batches) if n >= len(part))
+            found = self._engine.infer_batch(name, part + part[-1:] * (size - len(part)))
+            answers += found[:len(part)]
+            launches.append(found[0])
         counted = sum(x.counters.cycles for x in launches)
         cycles = counted or len(images) * int(self.table.cycles[row, self._column])
         return Launched(logits=np.stack([x.logits for x in answers]), device_ms=cycles / (1e3 * self.clock_mhz),

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -91,25 +92,34 @@ class Tables:
                  say: Callable[[str], None] = lambda text: None) -> None:
         self._bundle, self._subgraphs, self._batches, self._say = loaded, subgraphs, tuple(batches), say
         self._known: dict[int, tuple[CompiledBundle, LatencyTable]] = {}
+        self._lock = threading.Lock()
+        self._several: dict[int, list[CompiledBundle]] = {}
 
     def of(self, config: AcceleratorConfig) -> tuple[CompiledBundle, LatencyTable]:
         """Programs and table for a configuration."""
         digest = config.digest()
-        if digest not in self._known:
-            self._say(f"latency table of {config.name} by the cycle model")
-            compiled = self._bundle.compiled(config)
-            table = predicted_table(compiled, self._bundle.subnets, subgraphs=self._subgraphs)
-            self._known[digest] = compiled, self._batched(config, table)
-        return self._known[digest]
+        with self._lock:                                     # devices open in threads of their own
+            if digest not in self._known:
+                self._say(f"latency table of {config.name} by the cycle model")
+                compiled = self._bundle.compiled(config)
+                table = predicted_table(compiled, self._bundle.subnets, subgraphs=self._subgraphs)
+                self._known[digest] = compiled, self._batched(config, table, compiled)
+            return self._known[digest]
 
-    def _batched(self, config: AcceleratorConfig, table: LatencyTable) -> LatencyTable:
+    def batches(self, config: AcceleratorConfig) -> list[CompiledBundle]:
+        """Programs for several images, each behind the one before."""
+        self.of(config)
+        return self._several.get(config.digest(), [])
+
+    def _batched(self, config: AcceleratorConfig, table: LatencyTable, single: CompiledBundle) -> LatencyTable:
         if self._batches == (1,):
             return table
-        memory, cycles = default_memory(config), [table.cycles[:, 0]]
+        memory, cycles, last = default_memory(config), [table.cycles[:, 0]], single
         for size in self._batches[1:]:
-            compiled = compile_network(self._bundle.network, config, batch=size)
-            cycles.append(np.array([predict(compiled.descriptors(s.name), config, memory, {},
-                                            offset=compiled.program(s.name)[0]).cycles for s in table.subnets]))
+            last = compile_network(self._bundle.network, config, batch=size, behind=last)
+            self._several.setdefault(config.digest(), []).append(last)
+            cycles.append(np.array([predict(last.descriptors(s.name), config, memory, {},
+                                            offset=last.program(s.name)[0]).cycles for s in table.subnets]))
         return replace(table, batches=self._batches, batch_cycles=np.stack(cycles, axis=1).astype(np.int64))
 
 
@@ -133,7 +143,7 @@ def _engine(name: str, loaded: Bundle, tables: Tables) -> Backend:
     device = connect(name)
     try:
         compiled, table = tables.of(device.config)
-        return EngineBackend(Engine(device, compiled), table)
+        return EngineBackend(Engine(device, compiled, batches=tables.batches(device.config)), table)
     except BaseException:
         device.close()
         raise

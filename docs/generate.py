@@ -26,6 +26,8 @@ SERVING = ("sushi_accuracy", "sushi_latency", "sushi_u50", "sushi_subgraphs", "s
            "superserve_fixed", "superserve_bursty", "superserve_time_varying", "superserve_ablation", "hybridserve",
            "scheduler")
 """Tables of the page of experiments."""
+SERVICE = ("service", "service_faults", "service_routers", "service_cluster")
+"""Tables of the page of the network service."""
 NOT_MEASURED = "Not measured in this checkout: `make bench` measures it and writes the table.\n"
 
 
@@ -181,7 +183,7 @@ def pages() -> dict[str, str]:
         "subnetact.md": tables().get("subnetact", NOT_MEASURED),
         "resnet8.md": resnet8_page(),
         **{f"result_{name}.md": tables().get(name, NOT_MEASURED)
-           for name in ("resources", "predictors", "pareto", "hypervolume", "pareto_rtl", *SERVING)},
+           for name in ("resources", "predictors", "pareto", "hypervolume", "pareto_rtl", *SERVING, *SERVICE)},
         "ofa.md": ofa_page(),
     }
 

@@ -15,6 +15,7 @@ TITLES = {
     "serving": "Published serving experiments, here, by the cycle model (`nigiri reproduce sushi-end-to-end`, "
                "`superserve` on eight simulated `zcu104`, `hybridserve` on `pynq_z2` with real logits; conditions and "
                "all rows: [experiments](docs/experiments.md)):",
+    "service": "The network service, measured (`scripts/bench_service.py`; [serving](docs/serving.md)):",
     "bench": "One inference on the simulated RTL (`nigiri bench network`):",
     "networks": "Whole ImageNet-size networks on the simulated RTL, random weights (`nigiri bench network`):",
     "published": "Against the published SushiAccel, at its 1,296 MAC units and 100 MHz (`nigiri reproduce "

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from board_results import resources_table
+from service_results import service_tables
 from serving_results import serving_tables
 
 __all__ = ["FOLDER", "act_table", "bench_table", "demo_table", "equivalence_table", "hypervolume_table", "model_table",
@@ -267,6 +268,7 @@ def tables(folder: Path = FOLDER) -> dict[str, str]:
     if acts:
         out["subnetact"] = act_table(acts)
     out |= serving_tables(folder)
+    out |= service_tables(folder, table)
     resources = resources_table(folder, table)
     if resources:
         out["resources"] = resources

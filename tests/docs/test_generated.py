@@ -33,6 +33,7 @@ def script(path: str):
 def results():
     script("scripts/serving_results.py")
     script("scripts/board_results.py")
+    script("scripts/service_results.py")
     return script("scripts/results.py")
 
 
@@ -146,6 +147,16 @@ def test_the_stored_front():
 def test_readme_shows_the_stored_results(readme):
     text = (ROOT / "README.md").read_text()
     assert readme.filled(text) == text, "run scripts/readme_results.py"
+
+
+def test_every_run_of_the_service_has_its_table(results, generate):
+    have = results.tables()
+    assert set(generate.SERVICE) <= set(have)
+    assert all(x in have["service"] for x in ("| saturation |", "| faults |", "| frequency scaling |", "| Ray Serve |"))
+    folder = ROOT / "docs" / "results"
+    saturation, faults = (json.loads((folder / f"service_{n}.json").read_text()) for n in ("saturation", "faults"))
+    assert saturation["lost"] == saturation["wrong"] == faults["lost"] == faults["wrong"] == 0
+    assert saturation["requests_per_s"] >= 1000 and saturation["answered"] == saturation["sent"]
 
 
 def test_every_serving_experiment_has_its_tables(results, generate):

@@ -14,8 +14,8 @@ def _summary(d: dict[str, dict], table: Table) -> str:
     rows = []
     if s := d.get("saturation"):
         rows.append(["saturation", f"`{s['device']}`, {s['clients']} clients, server on one core",
-                     f"{s['requests_per_s']:,.0f} requests/s, {s['lost']} of {s['sent']:,} lost; overhead of server and "
-                     f"scheduler p99 {s['overhead_ms']['p99']:.2f} ms"])
+                     f"{s['requests_per_s']:,.0f} requests/s, {s['lost']} of {s['sent']:,} lost; overhead of server "
+                     f"and scheduler p99 {s['overhead_ms']['p99']:.2f} ms"])
     if f := d.get("faults"):
         rows.append(["faults", f"4 devices, {f['rate']:g} queries/s ({f['shape']}), one killed every "
                      f"{f['killed_every_s']:g} s, {f['deadline_ms']:g} ms deadline",

@@ -255,6 +255,16 @@ class Accelerator(wiring.Component):
         )
         m.d.sync += idle.eq(Mux(seq.running & ~moving, idle + 1, 0))
         late = (control.timeout != 0) & (idle >= control.timeout)
+        # A fill may rightly wait for a program that moves.
+        filled, expired, fill_idle = Signal(), Signal(), Signal(32)
+        m.d.comb += [
+            filled.eq(moving | (fill.request.valid & fill.request.ready)),
+            fill.late.eq(expired & (fill_idle != 0)),
+        ]
+        m.d.sync += [
+            fill_idle.eq(Mux(fill.active & ~filled, fill_idle + 1, 0)),
+            expired.eq((control.timeout != 0) & (fill_idle >= control.timeout)),
+        ]
         with m.If(dma_write.error):
             m.d.comb += [seq.abort.eq(1), seq.abort_code.eq(ErrorCode.AXI_WRITE)]
         with m.Elif(bad_read & (bad_tag == seq.index[:16])):

@@ -207,6 +207,18 @@ def test_read_error_during_fill(driver, device):
     assert caught.value.code == ErrorCode.AXI_READ
 
 
+def test_silent_memory_during_fill(driver, device):
+    """A fill that waits for ever is stopped like a program, and a reset makes the device usable again."""
+    for word in (8, 67):                                     # the entry, a weight word
+        device.memory.inject(driver.base + 64 * word, 64, "silent")
+        with pytest.raises(FillError) as caught:
+            driver.fill([entry()], 8)
+        assert (caught.value.index, caught.value.code) == (0, ErrorCode.TIMEOUT)
+        device.memory.heal()
+        works(driver)
+        driver.attach(16 * 4096)
+
+
 def test_mismatched_hardware(device):
     with pytest.raises(WrongConfiguration, match=r"tiny.*pynq_z2"):
         Driver(device, get_config("pynq_z2"))

@@ -21,11 +21,13 @@ class FillEngine(wiring.Component):
 
     An entry first becomes non-resident, at a moment when the fetch unit takes nothing from a resident layer; then its
     words are copied, then it becomes resident in one cycle.  At most two requests are under way, and the read DMA
-    serves every other unit first.  A failed list stays active until its last word has arrived.
+    serves every other unit first.  A failed list stays active until its last word has arrived, or until none has come
+    for too long; it then takes a reset to start another.
 
     Members (selection)
     -------
     start, offset, count: the list.  active, done, error, index: progress and outcome; an error stops the list.
+    late: nothing has moved for too long.
     hold, fetch_busy: interlock with the fetch unit.
     look, entry, wr_*: residency table.  bus: arriving words.  words: entries and weight words asked for, for counting.
     """
@@ -39,6 +41,7 @@ class FillEngine(wiring.Component):
                 "offset": In(32),
                 "count": In(32),
                 "window_size": In(32),
+                "late": In(1),
                 "active": Out(1),
                 "done": Out(1),
                 "error": Out(ErrorCode),
@@ -111,6 +114,8 @@ class FillEngine(wiring.Component):
                     with m.If(req.ready):
                         m.d.comb += asked.eq(1)
                         m.next = "ENTRY"
+                with m.If(self.late):
+                    fail(ErrorCode.TIMEOUT)
             with m.State("ENTRY"):
                 with m.If(self.bus.valid & (self.bus.kind == Kind.ENTRY)):
                     for n in range(8):
@@ -118,6 +123,8 @@ class FillEngine(wiring.Component):
                     m.next = "CHECK"
                     with m.If(self.bus.error):
                         fail(ErrorCode.AXI_READ)
+                with m.If(self.late):
+                    fail(ErrorCode.TIMEOUT)
             with m.State("CHECK"):
                 m.d.sync += settle.eq(settle + 1)
                 with m.If(settle == 4):
@@ -133,6 +140,8 @@ class FillEngine(wiring.Component):
                 with m.If(~self.fetch_busy):
                     m.d.comb += self.wr_en.eq(1)
                     m.next = "HELD"
+                with m.If(self.late):
+                    fail(ErrorCode.TIMEOUT)
             with m.State("HELD"):
                 # The fetch unit sees the invalid entry two cycles after it is written.
                 m.d.comb += self.hold.eq(1)
@@ -185,6 +194,8 @@ class FillEngine(wiring.Component):
                                 ]
                                 with m.If(ob == e.out_blocks - 1):
                                     m.next = "ARRIVE"
+                with m.If(self.late):
+                    fail(ErrorCode.TIMEOUT)
             with m.State("ARRIVE"):
                 with m.If((pending == 0) & broken):
                     fail(ErrorCode.AXI_READ)
@@ -192,8 +203,10 @@ class FillEngine(wiring.Component):
                     m.d.comb += [self.wr_en.eq(1), self.wr_entry.valid.eq(1)]
                     m.d.sync += self.index.eq(self.index + 1)
                     m.next = "NEXT"
+                with m.If(self.late):
+                    fail(ErrorCode.TIMEOUT)
             with m.State("FAILED"):
-                with m.If(self.start):
+                with m.If(self.start & (pending == 0)):
                     m.d.sync += [self.index.eq(0), self.error.eq(ErrorCode.NONE)]
                     m.next = "NEXT"
         m.d.comb += [
@@ -202,7 +215,9 @@ class FillEngine(wiring.Component):
             self.wr_entry.taps.eq(e.taps),
             self.wr_entry.base.eq(e.pb_base),
             self.wr_entry.size.eq(size),
-            self.active.eq(~fsm.ongoing("IDLE") & ~(fsm.ongoing("FAILED") & (pending == 0))),
+            self.active.eq(
+                ~fsm.ongoing("IDLE") & ~(fsm.ongoing("FAILED") & ((pending == 0) | (self.error == ErrorCode.TIMEOUT)))
+            ),
         ]
         with m.If(self.bus.valid & (self.bus.kind == Kind.PERSISTENT) & self.bus.error):
             m.d.sync += broken.eq(1)

@@ -96,6 +96,8 @@ class CrowdedReadPath(ReadPath):
         while count:
             p, n = self.turn, min(count, self.most - offset % self.most)
             sent, takes = self.sent[p], self.takes[p]
+            if sent[-self.outstanding].left and not sent[-self.outstanding].end:
+                self.bus.guess()                             # of this request, and this burst waits for its end
             deal = max(deal, takes[-LANE_QUEUE]) + 1
             take = max(deal + 1, self.accepted[p], sent[-OUTSTANDING].end + 1)
             self.accepted[p] = accepted = max(take + 1, sent[-self.outstanding].end + 1)
@@ -120,4 +122,4 @@ def read_path(config: AcceleratorConfig, memory: MemorySetting) -> ReadPath:
     """The read path of a configuration: the detailed one where the ports crowd the bus."""
     path = ReadPath(config, memory)
     crowd = path.ports / (path.beats * path.beat) * path.shared
-    return CrowdedReadPath(config, memory) if crowd >= CROWDED else path
+    return CrowdedReadPath(config, memory) if path.ports > 1 and crowd >= CROWDED else path

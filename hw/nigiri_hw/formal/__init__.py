@@ -1,0 +1,1 @@
+"""Properties of single components, proved with yosys-smtbmc and Z3."""

@@ -1,0 +1,50 @@
+"""All properties, and how deep each is looked at in tests and by `nigiri verify formal`."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from dataclasses import replace as changed
+
+from amaranth.hdl import Elaboratable
+
+from nigiri.spec import get_config
+from nigiri_hw.formal.prove import Mode, Proof, prove
+from nigiri_hw.formal.streams import ControlRules, FifoOrder, ReadBursts, WriteBursts
+from nigiri_hw.formal.window import FetchWindow, FillWindow, LoaderWindow, QueueWindow, Residency
+
+__all__ = ["PROPERTIES", "Property", "run"]
+
+
+@dataclass(frozen=True)
+class Property:
+    """make: the design with its assertions.  quick, deep: (mode, depth) in tests and by the command."""
+
+    name: str
+    make: Callable[[], Elaboratable]
+    quick: tuple[Mode, int]
+    deep: tuple[Mode, int]
+
+
+TINY = get_config("tiny")
+TWO = changed(TINY, name="two", ports=2)
+
+PROPERTIES = (
+    Property("fifo", FifoOrder, ("bmc", 12), ("bmc", 30)),
+    Property("control", lambda: ControlRules(TINY), ("induction", 4), ("induction", 8)),
+    Property("read_bursts", lambda: ReadBursts(TINY), ("bmc", 8), ("bmc", 24)),
+    Property("read_bursts_two_ports", lambda: ReadBursts(TWO), ("bmc", 7), ("bmc", 16)),
+    Property("write_bursts", lambda: WriteBursts(TINY), ("bmc", 14), ("bmc", 30)),
+    Property("loader_window", lambda: LoaderWindow(TINY), ("bmc", 10), ("bmc", 24)),
+    Property("queue_window", lambda: QueueWindow(TINY), ("induction", 1), ("induction", 2)),
+    Property("fetch_window", lambda: FetchWindow(TINY), ("bmc", 12), ("bmc", 24)),
+    Property("fill_window", lambda: FillWindow(TINY), ("bmc", 14), ("bmc", 30)),
+    Property("residency", lambda: Residency(TINY), ("bmc", 16), ("bmc", 36)),
+)
+
+
+def run(names: list[str] | None = None, *, deep: bool = False) -> Iterator[Proof]:
+    """Prove the properties of these names, or all."""
+    for p in PROPERTIES:
+        if names is None or p.name in names:
+            design = p.make()
+            mode, depth = p.deep if deep else p.quick
+            yield prove(p.name, design, design.ports, depth, mode)

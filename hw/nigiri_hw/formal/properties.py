@@ -26,6 +26,8 @@ class Property:
 
 TINY = get_config("tiny")
 TWO = changed(TINY, name="two", ports=2)
+FEW = changed(TINY, name="few", layers=2)
+"""Few layers: the fill engine compares an entry with those of all layers, one a cycle."""
 
 PROPERTIES = (
     Property("fifo", FifoOrder, ("bmc", 12), ("bmc", 30)),
@@ -37,7 +39,7 @@ PROPERTIES = (
     Property("queue_window", lambda: QueueWindow(TINY), ("induction", 1), ("induction", 2)),
     Property("fetch_window", lambda: FetchWindow(TINY), ("bmc", 12), ("bmc", 24)),
     Property("fill_window", lambda: FillWindow(TINY), ("bmc", 14), ("bmc", 30)),
-    Property("residency", lambda: Residency(TINY), ("bmc", 16), ("bmc", 36)),
+    Property("residency", lambda: Residency(FEW), ("bmc", 12), ("bmc", 24)),
 )
 
 

@@ -59,7 +59,8 @@ def _tool(name: str) -> str:
     return found
 
 
-def prove(name: str, design: Elaboratable, ports: list, depth: int, mode: Mode = "bmc", timeout_s: float = 3600) -> Proof:
+def prove(name: str, design: Elaboratable, ports: list, depth: int, mode: Mode = "bmc",
+          timeout_s: float = 3600) -> Proof:
     """Prove the assertions of a design whose `ports` are free in every cycle.
 
     Raises
@@ -89,4 +90,5 @@ def prove(name: str, design: Elaboratable, ports: list, depth: int, mode: Mode =
         except subprocess.TimeoutExpired as error:
             output, code = f"no answer within {timeout_s:g} s: {error.stdout!r:.300}", 2
     found = re.search(r"Status: (\w+)", output)
-    return Proof(name, mode, depth, code == 0 and bool(found) and found[1] == "PASSED", time.monotonic() - began, output)
+    holds = code == 0 and bool(found) and found[1] == "PASSED"
+    return Proof(name, mode, depth, holds, time.monotonic() - began, output)

@@ -117,8 +117,8 @@ class ReadBursts(Elaboratable):
 
 
 class WriteBursts(Elaboratable):
-    """Write DMA: channels are stable, a burst is one word at 64-byte alignment at the next address, its last beat and no
-    other is marked, and no more than the promised words are under way."""
+    """Write DMA: channels are stable, a burst is one word at 64-byte alignment at the next address, its last beat and
+    no other is marked, and no more than the promised words are under way."""
 
     def __init__(self, config: AcceleratorConfig):
         self.dma = WriteDMA(config)

@@ -117,7 +117,8 @@ class Residency(Elaboratable):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.fill, m.submodules.fetch, m.submodules.table = fill, fetch, table = self.fill, self.fetch, self.table
+        fill, fetch, table = self.fill, self.fetch, self.table
+        m.submodules.fill, m.submodules.fetch, m.submodules.table = fill, fetch, table
         m.d.comb += [
             table.look_a.eq(fetch.look),
             fetch.entry.eq(table.entry_a),

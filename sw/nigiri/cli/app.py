@@ -27,6 +27,7 @@ from nigiri.cli.serve import serve
 from nigiri.cli.serve_ray import serve_ray
 from nigiri.cli.sweep import sweep
 from nigiri.cli.table import table
+from nigiri.cli.verify import verify
 from nigiri.cli.verilog import verilog
 
 __all__ = ["app"]
@@ -52,6 +53,7 @@ app.command()(sweep)
 app.command()(table)
 app.command()(verilog)
 app.add_typer(bench, name="bench")
+app.add_typer(verify, name="verify")
 reproduce = typer.Typer(help="Published experiments, here.", no_args_is_help=True)
 app.add_typer(reproduce, name="reproduce")
 reproduce.command("sushi-accel")(sushi_accel)

@@ -66,7 +66,7 @@ REGISTERS: tuple[Register, ...] = (
     Register("PROGRAM_LENGTH", 0x044, "rw", "number of descriptors"),
     Register("FILL_OFFSET", 0x048, "rw", "first fill entry, in 64-byte words from the window base"),
     Register("FILL_COUNT", 0x04C, "rw", "number of fill entries"),
-    Register("TIMEOUT", 0x050, "rw", "cycles without any progress after which a program or fill stops; 0 waits for ever"),
+    Register("TIMEOUT", 0x050, "rw", "cycles without progress after which a program or fill stops; 0 waits for ever"),
     Register("CLOCK_KHZ", 0x054, "ro", "clock that the hardware was built for, in kHz"),
     Register("TICKS", 0x058, "ro", "clock cycles since power-on, modulo 2**32; stands still where nothing is clocked"),
 )

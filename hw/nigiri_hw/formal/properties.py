@@ -30,16 +30,16 @@ FEW = changed(TINY, name="few", layers=2)
 """Few layers: the fill engine compares an entry with those of all layers, one a cycle."""
 
 PROPERTIES = (
-    Property("fifo", FifoOrder, ("bmc", 12), ("bmc", 30)),
+    Property("fifo", FifoOrder, ("bmc", 10), ("bmc", 30)),
     Property("control", lambda: ControlRules(TINY), ("induction", 4), ("induction", 8)),
-    Property("read_bursts", lambda: ReadBursts(TINY), ("bmc", 8), ("bmc", 24)),
-    Property("read_bursts_two_ports", lambda: ReadBursts(TWO), ("bmc", 7), ("bmc", 16)),
-    Property("write_bursts", lambda: WriteBursts(TINY), ("bmc", 14), ("bmc", 30)),
-    Property("loader_window", lambda: LoaderWindow(TINY), ("bmc", 10), ("bmc", 24)),
+    Property("read_bursts", lambda: ReadBursts(TINY), ("bmc", 7), ("bmc", 24)),
+    Property("read_bursts_two_ports", lambda: ReadBursts(TWO), ("bmc", 6), ("bmc", 16)),
+    Property("write_bursts", lambda: WriteBursts(TINY), ("bmc", 12), ("bmc", 30)),
+    Property("loader_window", lambda: LoaderWindow(TINY), ("bmc", 6), ("bmc", 24)),
     Property("queue_window", lambda: QueueWindow(TINY), ("induction", 1), ("induction", 2)),
-    Property("fetch_window", lambda: FetchWindow(TINY), ("bmc", 12), ("bmc", 24)),
-    Property("fill_window", lambda: FillWindow(TINY), ("bmc", 14), ("bmc", 30)),
-    Property("residency", lambda: Residency(FEW), ("bmc", 12), ("bmc", 24)),
+    Property("fetch_window", lambda: FetchWindow(TINY), ("bmc", 11), ("bmc", 24)),
+    Property("fill_window", lambda: FillWindow(TINY), ("bmc", 11), ("bmc", 30)),
+    Property("residency", lambda: Residency(FEW), ("bmc", 9), ("bmc", 24)),
 )
 
 

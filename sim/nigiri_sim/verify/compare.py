@@ -102,6 +102,12 @@ class Bench:
         self.simulated += driver.device.cycles - before  # type: ignore[attr-defined]
         return got, execute(self.golden(case.config), case)
 
+    def afresh(self, case: Case) -> str | None:
+        """:meth:`difference` on devices that have run nothing before: activation buffers keep what was in them."""
+        self.close()
+        self._golden.clear()
+        return self.difference(case)
+
     def difference(self, case: Case) -> str | None:
         """What is wrong, or None."""
         try:

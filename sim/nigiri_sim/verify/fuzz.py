@@ -55,9 +55,11 @@ def fuzz(seconds: float, *, first: int = 0, configs: Sequence[str] = CONFIGS, mo
     bench, covered, failures = Bench(), Functional(), list[Failure]()
     refused: Counter[str] = Counter()
     by_config: Counter[str] = Counter()
-    began, done, seed = time.monotonic(), 0, first
-    said = began
+    done, seed = 0, first
     try:
+        for name in configs:
+            bench.rtl(name, *SETTINGS[0])                    # builds the simulator, which is no part of the time
+        began = said = time.monotonic()
         while time.monotonic() - began < seconds and (programs is None or done < programs):
             case = make_case(seed, configs)
             text = bench.difference(case)
@@ -68,8 +70,9 @@ def fuzz(seconds: float, *, first: int = 0, configs: Sequence[str] = CONFIGS, mo
             else:
                 covered.see(case)
             if text:
-                small = shrink(case, bench.difference)
-                text = bench.difference(small) or text
+                # What shows only after other programs cannot be made small.
+                small = shrink(case, bench.afresh) if bench.afresh(case) else case
+                text = bench.afresh(small) or text
                 failures.append(Failure(case=replace(small, meta={"seed": seed, "failure": text}), text=text))
                 say(f"seed {seed}: {text} ({small.spoilt or small.note})")
                 if folder:

@@ -39,7 +39,8 @@ def programs(seconds: Annotated[float, typer.Option(min=1, help="How long.")] = 
               f"{sum(data['refused'].values())} of them to be refused; {data['failures']} failures")
         print(f"cycle model: mean error {100 * data['cycle_model']['mean_abs_error']:.2f} %")
         print(f"coverage: {data['coverage']['operator_kernel_stride_split_residency']} combinations of "
-              f"operator, kernel, stride, split and residency, {data['coverage']['what_follows_the_sums']} of what follows")
+              "operator, kernel, stride, split and residency, "
+              f"{data['coverage']['what_follows_the_sums']} of what follows")
     if failures:
         raise typer.Exit(1)
 

@@ -1,4 +1,5 @@
 """cocotb benches: on the copy stub (the runner itself), and the accelerator's bus interfaces."""
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,18 @@ def test_a_failing_bench_is_noticed(tmp_path):
     with pytest.raises(SimulationError, match=r"(?s)^1 of 1 tests of bench_fails.py failed.*planted failure"):
         run_bench(STUB, top="bench", bench=HERE / "bench_fails.py", results=tmp_path, defines=DEFINES)
 
+
 def test_accelerator(tmp_path):
     config = get_config("tiny")
     verilog = verilog_of(config) + id_wrapper(module_name(config), config.ports, config.port_bits)
     assert run_bench(verilog, top="bench", bench=HERE / "bench_axi.py", results=tmp_path,
                      parameters={"BENCH_CONFIG": config.name}) == 10
+
+
+@pytest.mark.parametrize(("ports", "bits"), [(1, 64), (2, 128)], ids=["narrow", "wide"])
+def test_bus(tmp_path, ports, bits):
+    """Everything a bus may do, on one narrow port and on two wide ones."""
+    config = replace(get_config("tiny"), ports=ports, port_bits=bits)
+    verilog = verilog_of(config) + id_wrapper(module_name(config), ports, bits)
+    assert run_bench(verilog, top="bench", bench=HERE / "bench_bus.py", results=tmp_path,
+                     parameters={"BENCH_CONFIG": "tiny", "BENCH_PORTS": str(ports), "BENCH_BITS": str(bits)}) == 80

@@ -10,7 +10,7 @@ PYTEST_ARGS ?= -n auto --dist loadfile
 BOARD ?= pynq_z2
 TOOLS ?= vivado
 
-.PHONY: help setup demo test test-pynq lint verilog bitstream bench bench-networks bench-serving docs clean
+.PHONY: help setup demo test test-pynq verify lint verilog bitstream bench bench-networks bench-serving docs clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -27,6 +27,10 @@ test: setup      ## run all tests
 
 test-pynq: setup ## run the board tests under the other releases of pynq: 3.0.1 (Python 3.10) and 4.0.0 (Python 3.12)
 	$(BIN)/python scripts/test_pynq_versions.py
+
+verify: setup    ## verify longer: random programs, deep proofs, soak, mutation; hours
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[formal]'
+	$(BIN)/python scripts/bench_verification.py
 
 lint: setup      ## check style and types
 	$(BIN)/ruff check .

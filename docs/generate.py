@@ -183,7 +183,8 @@ def pages() -> dict[str, str]:
         "subnetact.md": tables().get("subnetact", NOT_MEASURED),
         "resnet8.md": resnet8_page(),
         **{f"result_{name}.md": tables().get(name, NOT_MEASURED)
-           for name in ("resources", "predictors", "pareto", "hypervolume", "pareto_rtl", *SERVING, *SERVICE)},
+           for name in ("resources", "predictors", "pareto", "hypervolume", "pareto_rtl", "verification", *SERVING,
+                        *SERVICE)},
         "ofa.md": ofa_page(),
     }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from board_results import resources_table
 from service_results import service_tables
 from serving_results import serving_tables
+from verify_results import verification_table
 
 __all__ = ["FOLDER", "act_table", "bench_table", "demo_table", "equivalence_table", "hypervolume_table", "model_table",
            "network_table", "pareto_table", "predictor_table", "published_table", "quantisation_table",
@@ -269,6 +270,9 @@ def tables(folder: Path = FOLDER) -> dict[str, str]:
         out["subnetact"] = act_table(acts)
     out |= serving_tables(folder)
     out |= service_tables(folder, table)
+    verified = verification_table(folder, table)
+    if verified:
+        out["verification"] = verified
     resources = resources_table(folder, table)
     if resources:
         out["resources"] = resources

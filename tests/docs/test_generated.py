@@ -34,6 +34,7 @@ def results():
     script("scripts/serving_results.py")
     script("scripts/board_results.py")
     script("scripts/service_results.py")
+    script("scripts/verify_results.py")
     return script("scripts/results.py")
 
 

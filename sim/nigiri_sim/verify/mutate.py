@@ -115,10 +115,10 @@ def _verilog(root: Path, environment: dict[str, str]) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def _fuzzed(root: Path, environment: dict[str, str], programs: int) -> str | None:
-    """What the random programs say of the mutant; None when they see nothing."""
+def _fuzzed(root: Path, environment: dict[str, str], config: str, programs: int) -> str | None:
+    """What random programs on a configuration say of the mutant; None when they see nothing."""
     code = ("import sys\nfrom nigiri_sim.verify.fuzz import make_case\nfrom nigiri_sim.verify.compare import Bench\n"
-            f"b = Bench()\nfor s in range({programs}):\n    d = b.difference(make_case(s, ('tiny',)))\n"
+            f"b = Bench()\nfor s in range({programs}):\n    d = b.difference(make_case(s, ({config!r},)))\n"
             "    if d:\n        print(d); sys.exit(3)\n")
     try:
         done = subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True,
@@ -176,7 +176,7 @@ def mutate(root: Path, count: int, seed: int = 2026, files: Sequence[str] = FILE
                     if failed:
                         by["unit tests"] += 1
                         continue
-                if _fuzzed(copy, environment, PROGRAMS):
+                if any(_fuzzed(copy, environment, config, PROGRAMS) for config in ("tiny", "small")):
                     by["random programs"] += 1
                     continue
                 survivors.append({k: v for k, v in asdict(m).items() if k != "source"})

@@ -59,9 +59,12 @@ def summary(points: dict[Point, int], verilog: str = "", most: int = 40) -> dict
     for point, count in points.items():
         modules[point.module][0] += count > 0
         modules[point.module][1] += 1
+
+    def shown(n: int) -> str:
+        return text[n - 1].strip() if n <= len(text) else ""
     missing = sorted((p.module, p.line, p.block) for p, count in points.items() if not count)
     reached, total = sum(m[0] for m in modules.values()), len(points)
     return {"reached": reached, "points": total, "share": round(reached / max(1, total), 4),
             "modules": {k: f"{a} of {b}" for k, (a, b) in sorted(modules.items(), key=lambda x: x[1][0] / x[1][1])
                         if a < b},
-            "missing": [f"{m} line {n}, {b}: {text[n - 1].strip() if n <= len(text) else ''}" for m, n, b in missing[:most]], "missing_count": len(missing)}
+            "missing": [f"{m} line {n}, {b}: {shown(n)}".rstrip() for m, n, b in missing[:most]], "missing_count": len(missing)}

@@ -102,8 +102,8 @@ def coverage(programs: Annotated[int, typer.Option(min=1, help="How many random 
         for line in d["missing"]:
             print(f"  not reached: {line}")
     f = data["functional"]
-    print(f"{f['operator_kernel_stride_split_residency']} combinations of operator, kernel, stride, split and residency, "
-          f"{f['what_follows_the_sums']} of what follows")
+    print(f"{f['operator_kernel_stride_split_residency']} combinations of operator, kernel, stride, split and "
+          f"residency, {f['what_follows_the_sums']} of what follows")
 
 
 @verify.command()

@@ -67,4 +67,5 @@ def summary(points: dict[Point, int], verilog: str = "", most: int = 40) -> dict
     return {"reached": reached, "points": total, "share": round(reached / max(1, total), 4),
             "modules": {k: f"{a} of {b}" for k, (a, b) in sorted(modules.items(), key=lambda x: x[1][0] / x[1][1])
                         if a < b},
-            "missing": [f"{m} line {n}, {b}: {shown(n)}".rstrip() for m, n, b in missing[:most]], "missing_count": len(missing)}
+            "missing": [f"{m} line {n}, {b}: {shown(n)}".rstrip() for m, n, b in missing[:most]],
+            "missing_count": len(missing)}

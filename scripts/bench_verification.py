@@ -1,5 +1,5 @@
-"""Verifies for hours and writes docs/results/verify_*.json: `scripts/bench_verification.py [programs] [formal] [soak]
-[mutation]`."""
+"""Verifies for hours and writes docs/results/verify_*.json: `scripts/bench_verification.py [programs] [formal]
+[coverage] [soak] [mutation]`."""
 from __future__ import annotations
 
 import json
@@ -11,7 +11,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from bench import NIGIRI
 from results import FOLDER
 
-RUNS = {"programs": ("--seconds", "3600"), "formal": ("--deep",), "soak": ("--queries", "10000"),
+RUNS = {"programs": ("--seconds", "3600"), "formal": ("--deep",), "coverage": ("--programs", "4000"),
+        "soak": ("--queries", "10000"),
         "mutation": ("--count", "400", "--seconds", "14400")}
 
 

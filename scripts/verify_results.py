@@ -22,6 +22,14 @@ def _formal(d: dict) -> str:
                      for p in d["proofs"])
 
 
+def _coverage(d: dict) -> str:
+    lines = ", ".join(f"{100 * x['share']:.2f} % of {x['points']:,} lines and branches of `{name}`"
+                      for name, x in d["lines"].items())
+    f = d["functional"]
+    return (f"{d['programs']:,} programs reach {lines}; {f['operator_kernel_stride_split_residency']} combinations and "
+            f"{f['what_follows_the_sums']} of what follows")
+
+
 def _soak(d: dict) -> str:
     events = ", ".join(f"{n} {k}" for k, n in d["events"].items())
     return (f"{d['queries']:,} queries in {d['cycles']:,} cycles, {d['wrong']} wrong; {events}; "
@@ -34,7 +42,7 @@ def _mutation(d: dict) -> str:
     return f"{d['killed']} of {d['real']} killed, drawn from {d['possible']:,}; survived: {left or 'none'}"
 
 
-KINDS = {"programs": _programs, "formal": _formal, "soak": _soak, "mutation": _mutation}
+KINDS = {"programs": _programs, "formal": _formal, "coverage": _coverage, "soak": _soak, "mutation": _mutation}
 
 
 def verification_table(folder: Path, table: Callable[..., str]) -> str | None:

@@ -21,7 +21,8 @@ from nigiri_sim.toolchain import Verilator, build_root, compiler_version, cpu_fl
 
 __all__ = ["Trace", "build_model", "content_key", "locked", "ports_header"]
 
-Trace = Literal["", "fst", "vcd"]
+Trace = Literal["", "fst", "vcd", "coverage"]
+"""What a model can also write: waveforms, or which lines of the Verilog were reached."""
 
 NATIVE = Path(__file__).parent / "native"
 LIBRARY = "model.so"
@@ -32,6 +33,8 @@ VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "
 COMPILER_FLAGS = ("-std=gnu++20", "-march=native", "-fPIC", "-w", "-DVL_USER_FATAL", "-DVERILATOR=1", "-DVM_SC=0",
                   "-DVM_COVERAGE=0", "-DVM_TIMING=0")
 FAST, SLOW = "-O2", "-O0"
+WRITES = {"": [], "fst": ["--trace-fst"], "vcd": ["--trace-vcd"], "coverage": ["--coverage-line"]}
+RUNTIME = {"": [], "fst": ["verilated_fst_c"], "vcd": ["verilated_vcd_c"], "coverage": ["verilated_cov"]}
 JOBS = min(2, os.cpu_count() or 1)
 
 
@@ -71,8 +74,9 @@ class _Compiler:
     def __init__(self, folder: Path, verilator: Verilator, trace: Trace):
         self.folder, self.verilator = folder, verilator
         include = verilator.root / "include"
-        formats = {"": trace != "", "_FST": trace == "fst", "_VCD": trace == "vcd", "_SAIF": False}
-        self.flags = [*COMPILER_FLAGS, *(f"-DVM_TRACE{name}={int(on)}" for name, on in formats.items()),
+        formats = {"": trace in ("fst", "vcd"), "_FST": trace == "fst", "_VCD": trace == "vcd", "_SAIF": False}
+        coverage = ["-UVM_COVERAGE", "-DVM_COVERAGE=1"] if trace == "coverage" else []
+        self.flags = [*COMPILER_FLAGS, *coverage, *(f"-DVM_TRACE{name}={int(on)}" for name, on in formats.items()),
                       f"-I{folder}", f"-I{NATIVE}", f"-I{include}", f"-I{include / 'vltstd'}"]
 
     def compile(self, sources: list[Path]) -> list[str]:
@@ -96,7 +100,7 @@ class _Compiler:
 
 def _runtime(verilator: Verilator, compiler: _Compiler, trace: Trace, root: Path) -> str:
     """Verilator's own run-time library; one for all models with the same flags."""
-    names = ["verilated", "verilated_threads", *([f"verilated_{trace}_c"] if trace else [])]
+    names = ["verilated", "verilated_threads", *RUNTIME[trace]]
     key = content_key("runtime", verilator.version, str(verilator.root), compiler_version(), cpu_flags(),
                       COMPILER_FLAGS, SLOW, trace)
     target = root / f"runtime-{key}.o"
@@ -120,7 +124,7 @@ def build_model(verilog: str, *, top: str, ports: int, port_bits: int, trace: Tr
     ----------
     verilog: text of the design.
     ports, port_bits: data ports m0_axi_.. and their width, 64 or 128.
-    trace: also able to write waveforms, in this format; slower, and a model of its own.
+    trace: also able to write waveforms in this format, or coverage; slower, and a model of its own.
     defines: Verilog macros, "NAME" or "NAME=value".
 
     Raises
@@ -165,7 +169,7 @@ def _build(work: Path, verilator: Verilator, verilog: str, top: str, header: str
     objects.mkdir()
     (work / "design.v").write_text(verilog)
     (objects / "ports.h").write_text(header)
-    _run([*verilator.command, *VERILATOR_FLAGS, *([f"--trace-{trace}"] if trace else []), *(f"-D{d}" for d in defines),
+    _run([*verilator.command, *VERILATOR_FLAGS, *WRITES[trace], *(f"-D{d}" for d in defines),
           "--top-module", top, "-Mdir", "obj", "design.v"], work, verilator)
     compiler = _Compiler(objects, verilator, trace)
     parts = compiler.compile([NATIVE / "harness.cpp", *sorted(objects.glob("Vdut*.cpp"))])

@@ -28,7 +28,9 @@ def _trace_format(trace: Path | None) -> Trace:
         return "fst"
     if trace.suffix == ".vcd":
         return "vcd"
-    raise BadArgument(f"the trace file must end in .vcd or .fst, not {trace.name!r}")
+    if trace.suffix == ".dat":
+        return "coverage"
+    raise BadArgument(f"the trace file must end in .vcd, .fst or .dat, not {trace.name!r}")
 
 
 class RtlDevice:
@@ -40,7 +42,8 @@ class RtlDevice:
     ----------
     config: what to build.
     memory: the DRAM behind the data ports; the board's when left out.
-    trace: waveform of the whole life of the device, .vcd or .fst (the latter needs the lz4 and zlib headers).
+    trace: waveform of the whole life of the device, .vcd or .fst (the latter needs the lz4 and zlib headers), or which
+        lines of the Verilog were reached, .dat; written when the device is closed.
     seed, stalls: each ready, and each new valid, of the harness is withheld in a cycle with probability `stalls`.
     dram_bytes, dram_base: size and address of the memory, multiples of 4096; beyond it the answer is DECERR.
     cycle_limit: longest :meth:`wait`, in cycles, whatever its timeout.

@@ -106,7 +106,7 @@ def test_trace(copier, tmp_path):
 @pytest.mark.parametrize(("options", "message"), [
     (dict(stalls=1.0), r"^stalls must be between 0 and 0.95, not 1.0$"),
     (dict(stalls=-0.1), r"^stalls must be between 0 and 0.95, not -0.1$"),
-    (dict(trace=Path("wave.txt")), r"^the trace file must end in .vcd or .fst, not 'wave.txt'$"),
+    (dict(trace=Path("wave.txt")), r"^the trace file must end in .vcd, .fst or .dat, not 'wave.txt'$"),
     (dict(cycle_limit=0), r"^cycle_limit must be at least 1, not 0$"),
     (dict(dram_bytes=5000), r"^memory of 5000 bytes at 0x10000000: both must be multiples of 4096, the size positive$"),
 ])

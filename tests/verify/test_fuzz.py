@@ -16,7 +16,7 @@ from nigiri_sim.verify.fuzz import fuzz, make_case
 from nigiri_sim.verify.shrink import shrink
 
 REGRESSIONS = sorted((Path(__file__).parent / "regressions").glob("*.json"))
-SECONDS, FIRST = 20.0, 1_000_000
+SECONDS, FIRST = 10.0, 1_000_000
 """A time budget; every run of the same seeds runs the same programs."""
 
 

@@ -32,14 +32,14 @@ FEW = changed(TINY, name="few", layers=2)
 PROPERTIES = (
     Property("fifo", FifoOrder, ("bmc", 10), ("bmc", 30)),
     Property("control", lambda: ControlRules(TINY), ("induction", 4), ("induction", 8)),
-    Property("read_bursts", lambda: ReadBursts(TINY), ("bmc", 7), ("bmc", 24)),
+    Property("read_bursts", lambda: ReadBursts(TINY), ("bmc", 6), ("bmc", 24)),
     Property("read_bursts_two_ports", lambda: ReadBursts(TWO), ("bmc", 6), ("bmc", 16)),
-    Property("write_bursts", lambda: WriteBursts(TINY), ("bmc", 12), ("bmc", 30)),
+    Property("write_bursts", lambda: WriteBursts(TINY), ("bmc", 10), ("bmc", 30)),
     Property("loader_window", lambda: LoaderWindow(TINY), ("bmc", 6), ("bmc", 24)),
     Property("queue_window", lambda: QueueWindow(TINY), ("induction", 1), ("induction", 2)),
-    Property("fetch_window", lambda: FetchWindow(TINY), ("bmc", 11), ("bmc", 24)),
-    Property("fill_window", lambda: FillWindow(TINY), ("bmc", 11), ("bmc", 30)),
-    Property("residency", lambda: Residency(FEW), ("bmc", 9), ("bmc", 24)),
+    Property("fetch_window", lambda: FetchWindow(TINY), ("bmc", 9), ("bmc", 24)),
+    Property("fill_window", lambda: FillWindow(TINY), ("bmc", 8), ("bmc", 30)),
+    Property("residency", lambda: Residency(FEW), ("bmc", 8), ("bmc", 24)),
 )
 
 

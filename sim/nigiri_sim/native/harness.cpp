@@ -9,6 +9,9 @@
 
 #include "lite.h"
 #include "verilated.h"
+#if VM_COVERAGE
+#include "verilated_cov.h"
+#endif
 #if VM_TRACE_FST
 #include "verilated_fst_c.h"
 using Tracer = VerilatedFstC;
@@ -53,6 +56,9 @@ class Simulation {
       tracer_->open(s.trace);
     }
 #endif
+#if VM_COVERAGE
+    if (s.trace) coverage_ = s.trace;
+#endif
     reset(8);
   }
   ~Simulation() {
@@ -60,6 +66,9 @@ class Simulation {
     if (tracer_) tracer_->close();
 #endif
     top_->final();
+#if VM_COVERAGE
+    if (coverage_.size()) context_->coveragep()->write(coverage_.c_str());
+#endif
   }
 
   void reset(unsigned cycles) {
@@ -203,6 +212,7 @@ class Simulation {
 #if VM_TRACE
   std::unique_ptr<Tracer> tracer_;
 #endif
+  std::string coverage_;
   const CData* interrupt_;
   Lite lite_;
   std::array<Port, NIGIRI_PORTS> ports_;

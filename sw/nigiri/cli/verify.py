@@ -84,6 +84,29 @@ def soak(queries: Annotated[int, typer.Option(min=1, help="How many.")] = 10_000
 
 
 @verify.command()
+def coverage(programs: Annotated[int, typer.Option(min=1, help="How many random programs.")] = 2000,
+             config: Annotated[list[str] | None, typer.Option(help="tiny, small; may be repeated.")] = None,
+             json: Json = False) -> None:
+    """What random programs reach: combinations of what a layer can be, and lines of the Verilog."""
+    cover = need("nigiri_sim.verify.cover", "sim")
+    from nigiri.spec import get_config
+
+    for name in config or ():
+        get_config(name)
+    data = cover.cover(programs, configs=tuple(config or cover.CONFIGS), say=say)
+    if json:
+        emit(data)
+        return
+    for name, d in data["lines"].items():
+        print(f"{name}: {d['reached']} of {d['points']} lines and branches of the Verilog ({100 * d['share']:.2f} %)")
+        for line in d["missing"]:
+            print(f"  not reached: {line}")
+    f = data["functional"]
+    print(f"{f['operator_kernel_stride_split_residency']} combinations of operator, kernel, stride, split and "
+          f"residency, {f['what_follows_the_sums']} of what follows")
+
+
+@verify.command()
 def mutation(count: Annotated[int, typer.Option(min=1, help="Mutants, drawn at random.")] = 40,
              seconds: Annotated[float, typer.Option(help="At most.")] = 3600.0, seed: Seed = 2026,
              root: Annotated[Path, typer.Option(help="A checkout of the repository.")] = Path("."),

@@ -59,7 +59,7 @@ class ReadBursts(Elaboratable):
     """Read DMA: any requests inside the window, any answers of the memory.
 
     Address channels are stable; a burst lies inside the window, is no longer than 16 beats, and crosses no 4 KiB
-    boundary; a port has at most eight bursts under way; beats are only taken for bursts that were sent.
+    boundary.
     """
 
     def __init__(self, config: AcceleratorConfig):
@@ -106,13 +106,11 @@ class ReadBursts(Elaboratable):
                     Assert(axi.arlen < 16),
                 ]
             # The memory answers bursts that were accepted, beat by beat.
-            owed, sent = Signal(range(8 * 16 + 17), name=f"owed{n}"), Signal(range(32), name=f"sent{n}")
+            owed = Signal(range(8 * 16 + 17), name=f"owed{n}")
             accepted, beat = axi.arvalid & axi.arready, axi.rvalid & axi.rready
             m.d.sync += owed.eq(owed + Mux(accepted, axi.arlen + 1, 0) - beat)
             with m.If(owed == 0):
                 m.d.comb += Assume(~axi.rvalid)
-            m.d.comb += Assert(owed <= 8 * 16)
-            m.d.sync += sent.eq(sent + accepted)
         return m
 
 

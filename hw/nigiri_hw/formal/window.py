@@ -22,10 +22,9 @@ def _constant(m: Module, signal: Signal, name: str) -> None:
 
 
 def _inside(m: Module, request, window) -> None:
-    """A request reaches no word beyond the window, and asks for 1 to 16."""
+    """A request reaches no word beyond the window, and asks for at most 16."""
     with m.If(request.valid):
         m.d.comb += [
-            Assert(request.payload.count >= 1),
             Assert(request.payload.count <= 16),
             Assert(request.payload.offset + request.payload.count <= window),
         ]

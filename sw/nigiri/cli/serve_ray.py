@@ -47,7 +47,7 @@ def serve_ray(bundle: Annotated[str, typer.Argument(help="Bundle that every mach
     application = boards.bind(bundle, options, guard)
     # Nothing is sent home, and the dashboard, which can run anything, is not started.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Ray's workers are nice by default: beside any other work each call then takes ten times as long.
+    # Ray's workers are nice by default: beside any other work each call then takes much longer.
     os.environ.setdefault("RAY_worker_niceness", "0")
     if address:
         ray.init(address, log_to_driver=False)

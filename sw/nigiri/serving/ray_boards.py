@@ -2,7 +2,7 @@
 
 The router is the same dispatcher as in `nigiri serve`; its devices are calls to actors.  Ray starts an actor again when
 its process or its machine is gone, and the dispatcher takes it back when it answers.  (Boards are actors and no
-deployments of their own because a call of a Serve handle costs the router five times as much as one of an actor.)
+deployments of their own because a call of a Serve handle costs the router several times as much as one of an actor.)
 """
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The accelerator: all units put together."""
 
-from amaranth.hdl import ClockDomain, ClockSignal, Module, Mux, ResetInserter, ResetSignal, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, Mux, ResetInserter, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
@@ -109,6 +109,7 @@ class Accelerator(wiring.Component):
             queue.run_pop.eq(seq.desc_pop),
             fetch.start.eq(control.start),
             fetch.halt.eq(failed),
+            fetch.reached.eq(seq.running & (seq.index == fetch.index)),
             fetch.window_size.eq(control.window_size),
             fetch.desc_valid.eq(queue.fetch_valid),
             fetch.desc.eq(queue.fetch),
@@ -117,7 +118,8 @@ class Accelerator(wiring.Component):
 
         # Weights: rings, persistent buffer, residency.  A place in a ring carries the ring's number in its upper bits.
         bus = dma_read.bus
-        dynamic = bus.valid & (bus.kind == Kind.DYNAMIC)
+        transposed = bus.kind == Kind.TRANSPOSED
+        dynamic = bus.valid & ((bus.kind == Kind.DYNAMIC) | transposed)
         position = ceil_log2(cfg.ring_words) + 2
         for n, ring in enumerate(rings):
             from_dram, from_pb = Signal(name=f"ring{n}_from_dram"), Signal(name=f"ring{n}_from_pb")
@@ -138,7 +140,10 @@ class Accelerator(wiring.Component):
                 ring.wr_en.eq(from_dram | from_pb),
                 ring.wr_pos.eq(Mux(from_dram, bus.dest, pb.out_pos[n])),
             ]
-            m.d.comb += [ring.wr_data[k].eq(Mux(from_dram, bus.data[k], pb.out_data[n][k])) for k in range(8)]
+            for k in range(8):
+                column = Cat(bus.data[i][8 * k : 8 * k + 8] for i in range(8))
+                arrived = Mux(transposed, column, bus.data[k])
+                m.d.comb += ring.wr_data[k].eq(Mux(from_dram, arrived, pb.out_data[n][k]))
             m.d.comb += [path.word[n][k].eq(ring.rd_data[k]) for k in range(8)]
         m.d.comb += [
             pb.run_valid.eq(fetch.copy_valid),

@@ -38,6 +38,8 @@ class DescriptorCheck(wiring.Component):
                 with m.Case(k):
                     m.d.comb += square.eq(k * k)
         kernel_ok = (square != 0) & ~(maximum & ((d.kernel == 1) | depthwise))
+        product, transpose = (d.flags & Flag.PRODUCT).any(), (d.flags & Flag.TRANSPOSE).any()
+        product_ok = Mux(product, (d.kernel == 1) & ~depthwise, ~transpose)
         side_ok = (d.in_w >= 1) & (d.in_w <= MAX_SIDE) & (d.in_h >= 1) & (d.in_h <= MAX_SIDE)
         rows_ok = (d.out_h >= 1) & ((d.y_first + d.out_h) <= MAX_SIDE)
         blocks_ok = (d.out_blocks >= 1) & (d.in_blocks >= 1) & ~((depthwise | maximum) & (d.in_blocks != 1))
@@ -50,7 +52,9 @@ class DescriptorCheck(wiring.Component):
         base = Mux(d.opcode == Opcode.LOAD, d.out_base, d.in_base)
         m.d.sync += [
             self.taps.eq(Mux(depthwise, d.kernel, square)),
-            shape_ok.eq(kernel_ok & side_ok & rows_ok & blocks_ok & split_ok & phase_ok & (d.layer < cfg.layers)),
+            shape_ok.eq(
+                kernel_ok & product_ok & side_ok & rows_ok & blocks_ok & split_ok & phase_ok & (d.layer < cfg.layers)
+            ),
             copy_ok.eq((d.length != 0) & (d.length[:3] == 0) & (base[:3] == 0) & (d.length <= cfg.ab_words)),
         ]
         words = soft_multiply(d.in_blocks, self.taps)

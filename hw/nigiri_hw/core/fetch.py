@@ -25,10 +25,14 @@ class FetchUnit(wiring.Component):
     resident prefix, copied from the persistent buffer, and a rest, requested from DRAM.  Runs join when the layer is
     stored without gaps, so that bursts get long.
 
+    The second operand of a product is a tensor of the program's own: its fetch begins when the sequencer has reached its
+    descriptor, when all stores before it have been answered.
+
     Members (selection)
     -------
     desc_valid, desc, desc_pop: the descriptor at `index`.
     look, entry: reads the residency table; one cycle.
+    reached: the sequencer works on descriptor `index`.
     busy: words of a resident layer may still be taken; `hold` keeps the next layer from starting.
     copy_*: a run of words for the persistent buffer's copy engines.
     head, free, alloc_*: of every ring.  A place in a ring (`request.dest`, `copy_pos`) carries its number above the
@@ -46,6 +50,7 @@ class FetchUnit(wiring.Component):
                 "start": In(1),
                 "halt": In(1),
                 "index": Out(32),
+                "reached": In(1),
                 "failed": Out(1),
                 "window_size": In(32),
                 "desc_valid": In(1),
@@ -82,6 +87,8 @@ class FetchUnit(wiring.Component):
         resident = Signal()
         merge = Signal()
         w_block, pb_block = Signal(32), Signal(22)
+        w_step = Signal(16)
+        product, transpose = (d.flags & Flag.PRODUCT).any(), (d.flags & Flag.TRANSPOSE).any()
         # Wide enough not to wrap: every address is compared with the window before it is used.
         w_row, w_at, pb_row, pb_at, run_pb = Signal(49), Signal(49), Signal(20), Signal(20), Signal(20)
         joint_words = Signal(22)
@@ -92,8 +99,9 @@ class FetchUnit(wiring.Component):
         m.d.sync += [
             common.eq(Mux(d.in_blocks < entry.in_blocks, d.in_blocks, entry.in_blocks)),
             joint_words.eq(soft_multiply(common, check.taps)),
-            merge.eq((check.taps == d.w_taps) & (~resident | (entry.taps == check.taps))),
-            w_block.eq(soft_multiply(d.w_blocks, d.w_taps)),
+            merge.eq(((check.taps == d.w_taps) & (~resident | (entry.taps == check.taps))) | transpose),
+            w_block.eq(Mux(product, Mux(transpose, d.w_taps, 1), soft_multiply(d.w_blocks, d.w_taps))),
+            w_step.eq(Mux(transpose, 1, d.w_taps)),
             pb_block.eq(soft_multiply(entry.in_blocks, entry.taps)),
         ]
         row_resident = resident & (ob < entry.out_blocks)
@@ -112,7 +120,7 @@ class FetchUnit(wiring.Component):
         # A run may go over the end of the ring: the bit between position and ring takes the carry.
         place = Cat(head, Const(0, 1), ring)
         m.d.comb += [
-            req.p.kind.eq(Kind.DYNAMIC),
+            req.p.kind.eq(Mux(transpose & ~self.request_table, Kind.TRANSPOSED, Kind.DYNAMIC)),
             req.p.dest.eq(place),
             req.p.tag.eq(self.index),
             self.copy_pos.eq(place),
@@ -135,7 +143,7 @@ class FetchUnit(wiring.Component):
 
         def next_run():
             """After a run: the next input block, output block or descriptor."""
-            m.d.sync += [ib.eq(ib + 1), w_at.eq(w_at + d.w_taps), pb_at.eq(pb_at + entry.taps)]
+            m.d.sync += [ib.eq(ib + 1), w_at.eq(w_at + w_step), pb_at.eq(pb_at + entry.taps)]
             with m.If(last_run):
                 m.d.sync += [ib.eq(0), ob.eq(ob + 1), w_row.eq(w_row + w_block), pb_row.eq(pb_row + pb_block)]
                 m.next = "PARAMS"
@@ -164,8 +172,8 @@ class FetchUnit(wiring.Component):
                         m.next = "STOPPED"
                     with m.Elif(d.opcode != Opcode.CONV):
                         m.next = "POP"
-                    with m.Elif(~self.hold):
-                        m.d.sync += [entry.eq(self.entry), resident.eq(self.entry.valid), settle.eq(0)]
+                    with m.Elif(Mux(product, self.reached, ~self.hold)):
+                        m.d.sync += [entry.eq(self.entry), resident.eq(self.entry.valid & ~product), settle.eq(0)]
                         m.next = "SETUP"
                     with m.Else():
                         m.d.sync += settle.eq(3)

@@ -11,13 +11,14 @@ CHUNK = 16
 
 
 class Kind(enum.Enum, shape=3):
-    """Where the words of a request go."""
+    """Where the words of a request go; TRANSPOSED is DYNAMIC with rows and columns of the 8 x 8 bytes exchanged."""
 
     DYNAMIC = 0
     ACTIVATION = 1
     PERSISTENT = 2
     DESCRIPTOR = 3
     ENTRY = 4
+    TRANSPOSED = 5
 
 
 class Request(data.Struct):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from nigiri.cycles.reads import ReadPath
 from nigiri.cycles.rings import Ring, Run
-from nigiri.cycles.timing import CHUNK, COPY_RUN, FETCH_CHECK, WRITTEN
+from nigiri.cycles.timing import CHUNK, COPY_RUN, FENCE, FETCH_CHECK, WRITTEN
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.descriptor import Flag, Opcode, taps
 
@@ -68,6 +68,7 @@ class Fetch:
     Attributes
     ----------
     known: cycle in which a descriptor has arrived, for those asked for.
+    reached: cycle in which the array has come to a descriptor, for those that it has come to.
     popped: cycle in which the fetch unit is done with a descriptor, for those it is done with.
     tables: cycle from which a layer's table is ready.
     arrivals: (descriptor, output block) to what arrived.
@@ -79,6 +80,7 @@ class Fetch:
         self.program, self.config, self.resident, self.reads = program, config, resident, reads
         self.rings = [Ring(config.ring_words) for _ in range(config.groups)]
         self.known: list[float] = []
+        self.reached: list[float] = []
         self.popped: list[float] = []
         self.tables: dict[int, list[float]] = {}
         self.arrivals: dict[tuple[int, int], Arrival] = {}
@@ -141,6 +143,11 @@ class Fetch:
             self.time = max(self.time, self.known[n])
             if d["opcode"] == Opcode.CONV:
                 self.time += FETCH_CHECK
+                if d["flags"] & Flag.PRODUCT:        # its operand is complete when all before it has ended
+                    while len(self.reached) <= n or self.reached[n] + FENCE >= self.limit:
+                        self.waits = True
+                        yield 0.0
+                    self.time = max(self.time, self.reached[n] + FENCE)
                 yield from self._conv(n, d)
                 self.popped.append(self.time)
                 self.time += 1
@@ -186,8 +193,10 @@ class Fetch:
             yield 1.0
         step = 2 if d["flags"] & Flag.DEPTHWISE and d["flags"] & Flag.STRIDE2 else 1
         t = taps(d)
-        box = self.resident.get(d["layer"], (0, 0, 0))
-        merged = t == d["w_taps"] and (not box[0] or box[2] == t)
+        product, transpose = d["flags"] & Flag.PRODUCT, d["flags"] & Flag.TRANSPOSE
+        box = (0, 0, 0) if product else self.resident.get(d["layer"], (0, 0, 0))
+        merged = transpose or (t == d["w_taps"] and (not box[0] or box[2] == t))
+        pitch = (d["w_taps"] if transpose else 1) if product else d["w_blocks"] * d["w_taps"]
         for ob in range(d["out_blocks"]):
             ring = rings[ob % len(rings)]
             yield from self._room(ring, 1)
@@ -195,7 +204,7 @@ class Fetch:
             self._ask(ring, d["param_offset"] + ob, 1, 0, 1, parameter, traffic)
             traffic.tables += 64
             pieces = []
-            row = d["mem_offset"] + ob * d["w_blocks"] * d["w_taps"]
+            row = d["mem_offset"] + ob * pitch
             hit = ob < box[0]
             if merged:
                 runs = [(0, d["in_blocks"] * t, min(d["in_blocks"], box[1]) * t if hit else 0)]

@@ -48,6 +48,7 @@ class _Sequencer:
         for n, d in enumerate(self.program):
             x = LayerCycles(index=n, opcode=d["opcode"], layer=d["layer"], start=self.time)
             self.layers.append(x)
+            self.fetch.reached.append(self.time)
             x.nbytes["descriptors"] = descriptor.BYTES
             begin = max(self.time, self.fetch.known[n]) + timing.CHECK
             x.stalls["descriptor"] += begin - self.time + 1      # the last cycle moves on to the next descriptor

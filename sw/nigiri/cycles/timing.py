@@ -8,7 +8,7 @@ from __future__ import annotations
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.descriptor import Flag
 
-__all__ = ["AHEAD", "CHECK", "CHUNK", "COPY", "COPY_QUEUE", "COPY_RUN", "DRAIN", "FETCH_CHECK", "FREED",
+__all__ = ["AHEAD", "CHECK", "CHUNK", "COPY", "COPY_QUEUE", "COPY_RUN", "DRAIN", "FENCE", "FETCH_CHECK", "FREED",
            "LANE_QUEUE", "LOADED", "OUTSTANDING", "POOL", "POOL_GAP", "QUEUED", "READY", "STORED", "STORE_QUEUE",
            "STORE_SLOT", "TABLE", "TABLE_WORD", "WRITTEN", "drains", "interval", "last_rows", "setup", "tile_pixels"]
 
@@ -18,6 +18,8 @@ CHECK = 6
 """From the cycle in which a descriptor is taken to the first one of what it asks for."""
 FETCH_CHECK = 8
 """The same in the fetch unit."""
+FENCE = 4
+"""From the cycle in which the array comes to a product to the one in which its fetch begins."""
 TABLE_WORD, TABLE = 9, 1
 """Loading one word of a table; after the last one."""
 DRAIN = 26

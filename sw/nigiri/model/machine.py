@@ -98,6 +98,11 @@ class Machine:
         ob, ib, tap = np.ogrid[blocks.start:blocks.stop, :d["in_blocks"], :taps]
         resident = self.residency.locate(d["layer"], ob, ib, tap).reshape(len(blocks), -1)
         address = (d["mem_offset"] + (ob * d["w_blocks"] + ib) * d["w_taps"] + tap).reshape(len(blocks), -1)
+        transpose = d["flags"] & Flag.TRANSPOSE
+        if d["flags"] & Flag.PRODUCT:
+            resident = np.full_like(resident, -1)
+            row, column = (ob, ib) if transpose else (ib, ob)
+            address = (d["mem_offset"] + row * d["w_taps"] + column).reshape(len(blocks), -1)
         column = np.arange(blocks.start, blocks.stop, dtype=np.int64)[:, None]
         wanted = np.concatenate([d["param_offset"] + column, address], axis=1)
         in_pb = np.concatenate([np.full_like(column, -1), resident], axis=1) >= 0
@@ -110,7 +115,8 @@ class Machine:
         self.counters["BYTES_WEIGHTS_DRAM"] += 64 * (address.size - from_pb)
         params = np.ascontiguousarray(words[:, 0]).view(PARAMETERS).reshape(-1)
         weights = np.ascontiguousarray(words[:, 1:]).view(np.int8)
-        return params, weights.reshape(len(blocks), d["in_blocks"], taps, 8, 8)
+        weights = weights.reshape(len(blocks), d["in_blocks"], taps, 8, 8)
+        return params, weights.swapaxes(-1, -2) if transpose else weights
 
     def _input(self, d: dict[str, int], blocks: range, stride: int) -> np.ndarray:
         """int8 [rows, columns, 8 * blocks]: all pixels that the taps see, padding included."""

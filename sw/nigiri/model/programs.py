@@ -125,18 +125,21 @@ class _Generator:
             if self.pooled is None:
                 return None
             d |= draw.pool(pixels) | {"pool_base": self.pooled.base}
-        d |= self._weights(d, kind)
+        if not kind and kernel == 1 and draw.chance(0.6):
+            d |= self._operand(d)
+        else:
+            d |= self._weights(d, kind)
         products = kernel * kernel * (1 if kind else 8 * ib)
         spread = 75.0 if kind & Flag.MAXIMUM else 5400.0 * np.sqrt(products)
         d["param_offset"] = self.image.put(draw.params(8 * blocks, spread))
         out.zp = draw.zero_point()
         self.room.descriptors += self._cut(d, ow)
-        self.room.store(out)
+        self.room.store(out, operand=d["act_min"] > -128)
         if self.pooled and flags & Flag.POOL:
             self.room.store(self.pooled)
         self.text.append(f"{source.h}x{source.w}x{8 * source.blocks} k{kernel} rows {band.y_first}+{band.rows} of "
                          f"{band.in_h} split {split} x{images} -> {band.rows}x{ow}x{8 * blocks} "
-                         f"{'+'.join(name for bit, name in _NAMES if flags & bit) or 'plain'}")
+                         f"{'+'.join(name for bit, name in _NAMES if d['flags'] & bit) or 'plain'}")
         return out
 
     def _cut(self, d: dict[str, int], width: int) -> list[dict[str, int]]:
@@ -151,6 +154,22 @@ class _Generator:
                  "out_base": d["out_base"] + moved, "res_base": d.get("res_base", 0) + row * width}
         parts = [d | {"out_h": row}, d | lower]
         return parts if self.draw.chance(0.5) else parts[::-1]
+
+    def _operand(self, d: dict[str, int]) -> dict[str, int]:
+        """The second operand of a product: if one is large enough, a tensor that was stored before."""
+        draw, flags = self.draw, d["flags"] | Flag.PRODUCT | Flag.TRANSPOSE * self.draw.chance(0.5)
+        rows, columns = d["in_blocks"], d["out_blocks"]
+        if flags & Flag.TRANSPOSE:
+            rows, columns = columns, rows
+        stride = columns + draw.pick(0, 2)
+        need = (rows - 1) * stride + columns
+        stored = [(at, words) for at, words in self.room.operands if words >= need]
+        if stored and draw.chance(0.8):
+            at, words = stored[draw.pick(0, len(stored) - 1)]
+            at += draw.pick(0, words - need)
+        else:
+            at = self.image.put(draw.int8(need, 8, 8, low=-127))
+        return {"flags": flags, "mem_offset": at, "w_taps": stride, "w_blocks": draw.pick(0, 3)}
 
     def _weights(self, d: dict[str, int], kind: int) -> dict[str, int]:
         """Stored weights that are larger than what the layer uses, and perhaps a box of them to make resident."""

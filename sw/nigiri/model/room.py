@@ -42,6 +42,7 @@ class Room:
     ----------
     descriptors: the program so far.
     outputs: (offset in words, bytes) of every STORE.
+    operands: (offset in words, words) of the stored tensors that a product may read: no code is -128.
     """
 
     def __init__(self, image: ImageBuilder, draw: Draw, config: AcceleratorConfig):
@@ -50,9 +51,12 @@ class Room:
         self.ab_left = config.ab_words
         self.descriptors: list[dict[str, int]] = []
         self.outputs: list[tuple[int, int]] = []
+        self.operands: list[tuple[int, int]] = []
 
     def tensor(self, h: int, w: int, blocks: int, polyphase: bool = False, written: bool = False) -> Tensor | None:
         """Room for a tensor, filled with random bytes by a LOAD so that gaps are compared too; None if it is too large.
+
+        What a CONV writes begins as codes from -127 on, so that a product may read it with its gaps.
 
         A polyphase tensor that a CONV writes obeys the rule for `out_phase`; others have any phase stride.
         """
@@ -69,12 +73,14 @@ class Room:
         self.ab_next += length
         self.ab_left -= length
         region += self.config.ab_words * draw.pick(1, 1000) if draw.chance(0.1) else 0
-        offset = self.image.put(draw.int8(length, 8))
+        offset = self.image.put(draw.int8(length, 8, low=-127 if written else -128))
         self.descriptors.append({"opcode": Opcode.LOAD, "out_base": region, "length": length, "mem_offset": offset})
         return Tensor(region, length, region + lead, stride, phase, blocks, h, w, draw.zero_point())
 
-    def store(self, t: Tensor) -> None:
+    def store(self, t: Tensor, operand: bool = False) -> None:
+        """A STORE of the whole region; operand: a product may read it."""
         self.image.reserve(self.draw.pick(0, 1))
         offset = self.image.reserve(t.length // 8)
         self.outputs.append((offset, 8 * t.length))
+        self.operands += [(offset, t.length // 8)] if operand else []
         self.descriptors.append({"opcode": Opcode.STORE, "in_base": t.region, "length": t.length, "mem_offset": offset})

@@ -17,6 +17,7 @@ CONV performs, for `taps` = kernel x kernel (dense, maximum) or kernel (depthwis
             for ib in range(in_blocks) (depthwise, maximum: ib = ob only):
                 for t in range(taps):                           # centre outwards
                     w = weight word [ob][ib][t]                 # DRAM[mem_offset + (ob*w_blocks + ib)*w_taps + t]
+                                                                # product: see below
                     for p in range(P / G), o in range(8), i in range(8):
                         dense:     acc[p, o] += w[o, i] * in[ib, pixel p at tap t, channel i]
                         depthwise: acc[p, o] += w[o, i] * in[ob, pixel p at row t and column slot i, channel o]
@@ -31,6 +32,18 @@ CONV performs, for `taps` = kernel x kernel (dense, maximum) or kernel (depthwis
           if pool: AB[pool_base + ob] = requantise(sum, pool_offset, pool_mult, pool_shift, pool_zp)
 
 `split` decides how the lanes are used and changes no result.  With `w_blocks` 0 all output blocks read the same words.
+
+With the flag `product` (kernel 1, dense) the second operand B is a tensor that the program has stored, not weights: its
+word [block of 8 channels][8 pixels] is a pixel's channels behind another's.  `w_taps` is its block stride in words.
+
+    product              in (pixels x channels) times B transposed (channels x pixels): w = DRAM[mem_offset + ib*w_taps +
+                         ob], the output channels are B's pixels, the input channels its channels
+    product, transpose   in (pixels x channels) times B (pixels x channels): w = DRAM[mem_offset + ob*w_taps + ib] with
+                         rows and columns of the 8 x 8 codes exchanged; the output channels are B's channels, the input
+                         channels its pixels
+
+Such a layer is fetched after every descriptor before it has ended, stores included, and never from the persistent
+buffer.  Like weights, the codes of B are -127 .. 127, and no zero point is taken off.
 
 A layer may compute a band of rows: the input tensor has `in_h` rows, output row y lies over input row `y_first` + y
 (stride 2: over that row of the phase planes), and `in_base` is the pixel word under output pixel (0, 0).  Rows outside
@@ -77,6 +90,8 @@ class Flag:
     DISCARD = 64
     MAXIMUM = 128
     SCALE = 256
+    PRODUCT = 512
+    TRANSPOSE = 1024
 
 
 FIELDS: tuple[Field, ...] = (
@@ -86,7 +101,7 @@ FIELDS: tuple[Field, ...] = (
     Field("kernel", 1, 8, 4, "kernel size: 1, 3, 5 or 7 (maximum: not 1)"),
     Field("split", 1, 12, 2, "lanes work on 2**split output blocks at a time; dense layers without pool or scale only"),
     Field("flags", 1, 16, 16, "1 depthwise, 2 stride 2, 4 table, 8 residual, 16 polyphase output, 32 pool, 64 discard, "
-          "128 maximum, 256 scale"),
+          "128 maximum, 256 scale, 512 product, 1024 transpose"),
     Field("in_w", 2, 0, 16, "input width, pixels"),
     Field("in_h", 2, 16, 16, "input height, pixels"),
     Field("out_blocks", 3, 0, 16, "output channels / 8"),
@@ -99,7 +114,8 @@ FIELDS: tuple[Field, ...] = (
     Field("out_phase", 9, 0, 32,
           "polyphase output: from one phase plane to the next, pixel words; banks / 2 modulo banks"),
     Field("mem_offset", 10, 0, 32, "CONV: weights; LOAD, STORE: tensor; words from the window base"),
-    Field("w_taps", 11, 0, 16, "taps (depthwise: rows) stored per weight block"),
+    Field("w_taps", 11, 0, 16, "taps (depthwise: rows) stored per weight block; product: words from one block of the "
+          "operand to the next"),
     Field("w_blocks", 11, 16, 16, "input blocks stored per output block (depthwise: 1); 0: all output blocks share "
           "their words"),
     Field("param_offset", 12, 0, 32, "requantisation parameters, one word per output block"),
@@ -164,6 +180,10 @@ def problem(d: dict[str, int], config: AcceleratorConfig) -> str | None:
             return f"kernel {d['kernel']} is not supported"
         if depthwise and maximum:
             return "flags depthwise and maximum exclude each other"
+        if d["flags"] & Flag.PRODUCT and (d["kernel"] != 1 or depthwise):
+            return f"a product needs a dense layer of kernel 1, not kernel {d['kernel']}"
+        if d["flags"] & Flag.TRANSPOSE and not d["flags"] & Flag.PRODUCT:
+            return "flag transpose needs flag product"
         if not (1 <= d["in_w"] <= MAX_SIDE and 1 <= d["in_h"] <= MAX_SIDE):
             return f"image {d['in_w']} x {d['in_h']} must be between 1 x 1 and {MAX_SIDE} x {MAX_SIDE}"
         if d["out_h"] < 1 or d["y_first"] + d["out_h"] > MAX_SIDE:

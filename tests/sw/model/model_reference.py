@@ -82,6 +82,12 @@ class Reference:
                     if abs(dx) <= radius:
                         acc += w[:, slot] * self.tap(d, ob, y, x, dy, dx)
             return acc
+        if d["flags"] & Flag.PRODUCT:
+            for ib in range(d["in_blocks"]):
+                swap = d["flags"] & Flag.TRANSPOSE
+                w = self.word(d["mem_offset"] + (ob * d["w_taps"] + ib if swap else ib * d["w_taps"] + ob))
+                acc += (w.T if swap else w) @ self.tap(d, ib, y, x, 0, 0)
+            return acc
         for ib in range(d["in_blocks"]):
             for t, (dy, dx) in enumerate(rings(radius)):
                 acc += self.word(at + ib * d["w_taps"] + t) @ self.tap(d, ib, y, x, dy, dx)

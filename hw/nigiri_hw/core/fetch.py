@@ -25,8 +25,8 @@ class FetchUnit(wiring.Component):
     resident prefix, copied from the persistent buffer, and a rest, requested from DRAM.  Runs join when the layer is
     stored without gaps, so that bursts get long.
 
-    The second operand of a product is a tensor of the program's own: its fetch begins when the sequencer has reached its
-    descriptor, when all stores before it have been answered.
+    The second operand of a product is a tensor of the program's own: its fetch begins when the sequencer has reached
+    its descriptor, when all stores before it have been answered.
 
     Members (selection)
     -------

@@ -8,7 +8,7 @@ from nigiri.compiler.buffers import Forms
 from nigiri.compiler.chains import make_plan, peak
 from nigiri.compiler.cost import memory_rate
 from nigiri.compiler.errors import BatchError
-from nigiri.compiler.graph import INPUT, Network, SubNet
+from nigiri.compiler.graph import Network, SubNet
 from nigiri.compiler.plan import Group, Plan, stages
 from nigiri.compiler.predict import cycles_of
 from nigiri.compiler.schedule import Schedule, Segment, Step
@@ -63,7 +63,8 @@ class _Search:
         self.sizes, self.count = _sizes(batch), len(single.subnet.layers)
         self.rate = memory_rate(config)
         self.schedule = Schedule(network, single.subnet, config)
-        self.words = {t: self.schedule.forms.buffer(t).words for t in self.schedule.last if t != INPUT}
+        self.words = {t: self.schedule.forms.buffer(t).words for t in self.schedule.last
+                      if t not in self.schedule.starts}
         self.sums = [self._sums(images) for images in self.sizes]
         self.fits: dict[tuple[tuple[int, ...], bool], Plan | None] = {}
 
@@ -94,7 +95,7 @@ class _Search:
                      if first < end)
 
     def _crossing(self, groups: tuple[Group, ...]) -> frozenset[str]:
-        return frozenset(t for first, _ in groups for t in self.schedule.crossing(first)) - {INPUT}
+        return frozenset(t for first, _ in groups for t in self.schedule.crossing(first)) - self.schedule.starts
 
     def cost(self, starts: tuple[int, ...], parked: bool) -> float:
         """Predicted cycles."""

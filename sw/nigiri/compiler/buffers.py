@@ -92,8 +92,10 @@ class Forms:
 
     def __init__(self, network: Network, subnet: SubNet, config: AcceleratorConfig,
                  moved: frozenset[str] = frozenset(), batch: int = 1):
-        self.config, self.moved, self.batch = config, moved | {INPUT}, batch
-        self.shapes = {INPUT: network.input_shape(subnet)}
+        self.config, self.moved, self.batch = config, moved.union(subnet.starts), batch
+        self.shapes = {e.name: (e.channels, e.height, e.width) for e in subnet.entries}
+        if not subnet.entries:
+            self.shapes[INPUT] = network.input_shape(subnet)
         self.polyphase: set[str] = set()
         self.averages: dict[str, Layer] = {}
         for layer in subnet.layers:

@@ -13,7 +13,7 @@ from math import inf
 from nigiri.compiler.buffers import Buffer
 from nigiri.compiler.cost import memory_rate
 from nigiri.compiler.errors import ActivationBufferError
-from nigiri.compiler.graph import INPUT, Network, SubNet
+from nigiri.compiler.graph import Network, SubNet
 from nigiri.compiler.plan import Plan, scheduled
 from nigiri.compiler.predict import cycles_of
 from nigiri.compiler.schedule import SAMPLE, Compute, Schedule, Segment, Step
@@ -67,7 +67,7 @@ class _Chooser:
         """(predicted cycles, pixel words alive at most) of a segment."""
         if segment not in self.seen:
             s = self.schedule
-            s.whole = {t: s.forms.buffer(t) for t in s.crossing(segment.first) if t != INPUT or segment.first}
+            s.whole = {t: s.forms.buffer(t) for t in s.crossing(segment.first) if t not in s.starts or segment.first}
             before = list(s.whole.values())
             steps = s.segment(segment, sample=True)
             inside = s.live(steps)
@@ -95,7 +95,7 @@ class _Chooser:
     def floor(self, first: int, end: int) -> int:
         """Pixel words that are alive all through a segment in bands, however many."""
         s = self.schedule
-        names = set(s.crossing(end)) | {t for t in s.crossing(first) if t != INPUT or first}
+        names = set(s.crossing(end)) | {t for t in s.crossing(first) if t not in s.starts or first}
         final = self.subnet.layers[end - 1]
         if final.residual and final.residual.source in names and s.last[final.residual.source] < end:
             names.discard(final.residual.source)
@@ -171,7 +171,8 @@ class _Chooser:
         for n in range(first, min(end, len(self.subnet.layers))):
             layer = self.subnet.layers[n]
             near |= {*s.crossing(n), *s.crossing(n + 1), *layer.sources, layer.name}
-        near = {t for t in near if t in s.last and t not in (INPUT, self.subnet.output) and t not in self.spilled
+        near -= s.starts | s.operands | set(self.subnet.ends)
+        near = {t for t in near if t in s.last and t not in self.spilled
                 and t not in s.forms.polyphase and t not in s.forms.averages and s.forms.rows(t) > 1}
         if not near:
             return None
@@ -220,7 +221,7 @@ def orders(subnet: SubNet) -> Iterator[SubNet]:
             done[n] = None
         elif n not in done:
             todo.append((n, True))
-            todo += [(by_name[t], False) for t in reversed(subnet.layers[n].sources) if t != INPUT]
+            todo += [(by_name[t], False) for t in reversed(subnet.layers[n].reads) if t in by_name]
     if len(done) == len(subnet.layers) and list(done) != sorted(done):
         yield replace(subnet, layers=tuple(subnet.layers[n] for n in done))
 

@@ -10,7 +10,7 @@ from nigiri.compiler.buffers import ALIGN, Buffer, Forms
 from nigiri.compiler.compiled import CompiledBundle, DumpTensor, LayerInfo
 from nigiri.compiler.constants import collect
 from nigiri.compiler.emit import Areas, Program, Stored, check_rings, emit
-from nigiri.compiler.errors import ResidencyTableError
+from nigiri.compiler.errors import BatchError, ResidencyTableError
 from nigiri.compiler.graph import INPUT, Network, SubNet
 from nigiri.compiler.plan import Plan, scheduled
 from nigiri.compiler.schedule import Step
@@ -29,11 +29,11 @@ def layer_table(network: Network) -> tuple[LayerInfo, ...]:
     for subnet in network.subnets:
         for layer in subnet.layers:
             height, width = network.out_side(layer)
-            if not network.super_layer(layer).shared:
+            if network.super_layer(layer).cacheable:
                 pixels[layer.weights][subnet.info.name] = height * width
     return tuple(LayerInfo(id=s.id, name=s.name, depthwise=s.depthwise, kernel=s.kernel, stride=s.stride,
                            out_blocks=s.out_blocks, in_blocks=s.in_blocks, taps=s.taps, mem_offset=s.offset,
-                           w_taps=s.taps, w_blocks=0 if s.shared else s.in_blocks, shared=s.shared,
+                           w_taps=s.taps, w_blocks=s.in_blocks if s.cacheable else 0, shared=not s.cacheable,
                            pixels=pixels[s.id]) for s in network.layers)
 
 
@@ -51,6 +51,9 @@ def _steps(network: Network, subnet: SubNet, config: AcceleratorConfig, plan: Pl
            batch: int) -> tuple[list[Step], list[Step]]:
     """Placed steps of the program and of its dump variant, which keeps results that only a pool reads if they fit."""
     check_rings(network, subnet, config)
+    if batch > 1 and subnet.operands:
+        raise BatchError(f"SubNet {subnet.info.name} has products of two tensors, whose operands are one image's own: "
+                         f"compile it for one image a launch")
     plan = plan or batch_plan(network, subnet, config, batch)
     if plan.batch != batch:
         raise BadArgument(f"the plan of SubNet {subnet.info.name} is for {plan.batch} images a launch, not {batch}: "

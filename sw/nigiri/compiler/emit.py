@@ -8,7 +8,7 @@ from nigiri.compiler.bands import map_rows
 from nigiri.compiler.buffers import ALIGN, Buffer, Forms, align
 from nigiri.compiler.constants import Constants
 from nigiri.compiler.errors import DynamicBufferError, GraphError
-from nigiri.compiler.graph import INPUT, Network, SubNet, blocks
+from nigiri.compiler.graph import Network, SubNet, blocks
 from nigiri.compiler.schedule import Compute, Load, Step, Store
 from nigiri.spec import descriptor
 from nigiri.spec.config import AcceleratorConfig
@@ -68,10 +68,15 @@ class _Emitter:
         self.network, self.subnet, self.constants, self.areas = network, subnet, constants, areas
         self.homes: dict[str, int] = {}
         self.scratch = 0
-        self.input_words = Forms(network, subnet, config).buffer(INPUT).kept // ALIGN
+        forms, self.starts = Forms(network, subnet, config), dict[str, tuple[int, int]]()
+        self.batch = max(x.image + x.images for x in steps if isinstance(x, Compute))
+        first = 0
+        for name in subnet.starts:                # all images of one tensor, then those of the next
+            words = forms.buffer(name).kept // ALIGN
+            self.starts[name] = first, words
+            first += self.batch * words
         # What is loaded for several images at once lies in memory as in the activation buffer.
         self.together = {x.buffer.tensor: x.buffer for x in steps if isinstance(x, Load) and x.buffer.images > 1}
-        self.batch = max(x.image + x.images for x in steps if isinstance(x, Compute))
 
     def conv(self, step: Compute) -> dict[str, int]:
         layer, source, out, image = step.layer, step.source, step.out, step.image
@@ -84,7 +89,10 @@ class _Emitter:
              "mem_offset": s.offset, "w_taps": s.taps, "w_blocks": 0 if s.shared else s.in_blocks,
              "param_offset": self.areas.constants + self.constants.params[key], "zp_in": layer.zp_in,
              "zp_out": layer.zp_out, "act_min": layer.act_min, "act_max": layer.act_max}
-        flags = Flag.DEPTHWISE * s.depthwise | Flag.MAXIMUM * s.maximum | Flag.STRIDE2 * (s.step == 2)
+        if s.product and step.operand:
+            d |= {"mem_offset": self.home(step.operand, image), "w_taps": step.operand.stride // ALIGN, "w_blocks": 0}
+        flags = Flag.PRODUCT * s.product | Flag.TRANSPOSE * s.transpose
+        flags |= Flag.DEPTHWISE * s.depthwise | Flag.MAXIMUM * s.maximum | Flag.STRIDE2 * (s.step == 2)
         if layer.plane:                           # a phase plane is a tensor of half the size, read with stride 1
             flags &= ~Flag.STRIDE2
             d |= {"in_w": layer.width // 2, "in_h": layer.height // 2, "in_phase": 0,
@@ -117,12 +125,13 @@ class _Emitter:
         return {**d, "flags": flags}
 
     def home(self, b: Buffer, image: int) -> int:
-        """Where a tensor lies in memory: the input, or a place of its own in the scratch area.
+        """Where a tensor lies in memory: what the program starts with, or a place of its own in the scratch area.
 
         It has room for every image only where they are loaded together: otherwise one is done with before the next.
         """
-        if b.tensor == INPUT:
-            return self.areas.input + image * self.input_words
+        if b.tensor in self.starts:
+            first, words = self.starts[b.tensor]
+            return self.areas.input + first + image * words
         many = self.together.get(b.tensor)
         if many and b.tensor not in self.homes:
             self.homes[b.tensor] = self.scratch
@@ -169,7 +178,8 @@ def emit(network: Network, subnet: SubNet, config: AcceleratorConfig, constants:
             continue
         lines.append(emitter.conv(step))
         for b in step.writes:
-            if b.tensor != INPUT and complete[id(b), step.image] == n and (dump or b.tensor == subnet.output):
+            wanted = b.tensor not in emitter.starts and (dump or b.tensor in subnet.ends)
+            if wanted and complete[id(b), step.image] == n:
                 length = b.span(step.images)
                 lines.append({"opcode": Opcode.STORE, "in_base": b.origin(step.image), "length": length,
                               "mem_offset": areas.results + used})

@@ -6,16 +6,14 @@ convolution of `Fold.kernel` and `Fold.stride`, all values under the kernel as c
 """
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from nigiri.compiler.errors import GraphError
-from nigiri.spec.descriptor import MAX_SIDE
 
-__all__ = ["INPUT", "Fold", "Layer", "Network", "Pool", "Residual", "Scale", "SubNet", "SubNetInfo", "SuperLayer",
-           "blocks"]
+__all__ = ["INPUT", "Entry", "Fold", "Layer", "Network", "Pool", "Residual", "Scale", "SubNet", "SubNetInfo",
+           "SuperLayer", "blocks"]
 
 INPUT = "input"
 
@@ -33,6 +31,9 @@ class SuperLayer:
     maximum: the layer is a maximum pool; its weights are zeros that nobody uses.
     shared: only one block of 8 output channels is stored and serves layers of any number of channels (depthwise and
     maximum only: average pools, and the identity that a channel scale rides on).
+    product: it has no weights: its layers multiply two tensors, the source (pixels x channels) and the operand.
+    Without `transpose` by the operand's transpose, so that the output channels are the operand's pixels; with it by
+    the operand as it is, so that the input channels are its pixels.
     """
 
     id: int
@@ -44,6 +45,8 @@ class SuperLayer:
     depthwise: bool = False
     maximum: bool = False
     shared: bool = False
+    product: bool = False
+    transpose: bool = False
     offset: int = 0
 
     @property
@@ -78,7 +81,12 @@ class SuperLayer:
 
     @property
     def words(self) -> int:
-        return self.out_blocks * self.in_blocks * self.taps
+        return 0 if self.product else self.out_blocks * self.in_blocks * self.taps
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether its words can be in the persistent buffer."""
+        return not (self.shared or self.product)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +131,8 @@ class Layer:
 
     weights: SuperNet layer id.  cin, cout, kernel: the part of it that is used (prefixes; centre crop).
     height, width: of the input.  plane: a layer of kernel 1 and stride 2 may read the odd rows (2), columns (1) or both
-    (3) of an even image, instead of the even ones: a phase plane of the source.  bias int32, mult uint16, shift uint8:
+    (3) of an even image, instead of the even ones: a phase plane of the source.  operand: the second tensor of a
+    product.  bias int32, mult uint16, shift uint8:
     arrays of `cout`.  table: int8 [256], indexed by the code as a byte, or None.
     """
 
@@ -147,12 +156,18 @@ class Layer:
     scale: Scale | None = None
     pool: Pool | None = None
     plane: int = 0
+    operand: str = ""
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Every tensor that the layer reads."""
+        """Every tensor that the layer reads from the activation buffer."""
         more = (x.source for x in (self.residual, self.scale) if x)
         return (self.source, *more)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every tensor that the layer reads; the operand of a product comes from memory."""
+        return (*self.sources, self.operand) if self.operand else self.sources
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,14 +182,45 @@ class SubNetInfo:
     config: dict = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A tensor that a part of a SubNet begins with."""
+
+    name: str
+    channels: int
+    height: int
+    width: int
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SubNet:
-    """`height`, `width`: of the image; 0 means the network's own."""
+    """`height`, `width`: of the image; 0 means the network's own.
+
+    entries, exits: of a part of a SubNet, the tensors that it begins with instead of the image, and those that it
+    leaves instead of the logits.
+    """
 
     info: SubNetInfo
     layers: tuple[Layer, ...]
     height: int = 0
     width: int = 0
+    entries: tuple[Entry, ...] = ()
+    exits: tuple[str, ...] = ()
+
+    @property
+    def starts(self) -> tuple[str, ...]:
+        """Names of the tensors that are in memory at first."""
+        return tuple(e.name for e in self.entries) or (INPUT,)
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """Names of the tensors that a program stores at last."""
+        return self.exits or (self.output,)
+
+    @property
+    def operands(self) -> frozenset[str]:
+        """Tensors that products read from memory."""
+        return frozenset(x.operand for x in self.layers if x.operand)
 
     @property
     def output(self) -> str:
@@ -246,6 +292,8 @@ class Network:
         ------
         GraphError: names the SubNet, the layer and the rule.
         """
+        from nigiri.compiler.rules import problems
+
         total = 0
         for n, s in enumerate(self.layers):
             if s.id != n or s.offset != total:
@@ -262,66 +310,8 @@ class Network:
         if not names or len(set(names)) != len(names):
             raise GraphError(f"the network must have SubNets with different names, not {names}")
         for subnet in self.subnets:
-            for rule in self._problems(subnet):
+            for rule in problems(self, subnet):
                 raise GraphError(f"SubNet {subnet.info.name}: {rule}")
         first = {self.super_layer(x).step for s in self.subnets for x in s.layers if x.source == INPUT}
-        if len(first) != 1:
+        if len(first) > 1 or (not first and not any(s.entries for s in self.subnets)):
             raise GraphError("all SubNets must read the image with the same stride: it has one pixel order")
-
-    def _problems(self, subnet: SubNet) -> Iterator[str]:
-        shapes: dict[str, tuple[int, int, int]] = {INPUT: self.input_shape(subnet)}
-        strides: dict[str, int] = {}
-        if not subnet.layers:
-            yield "must have at least one layer"
-        for layer in subnet.layers:
-            if not 0 <= layer.weights < len(self.layers):
-                yield f"layer {layer.name}: SuperNet layer {layer.weights} does not exist"
-            s = self.super_layer(layer)
-            inside = s.shared or (layer.cout <= s.cout and layer.cin <= s.cin)
-            if not (inside and 1 <= layer.cout and 1 <= layer.cin and layer.kernel <= s.kernel):
-                yield (f"layer {layer.name}: {layer.cin} -> {layer.cout} channels, kernel {layer.kernel} "
-                       f"are not a part of {s.name}")
-            if s.average and (layer.residual or layer.scale or layer.pool):
-                yield f"layer {layer.name}: an average pool takes no residual, scale or global pool"
-            if s.stride not in (1, 2) or layer.kernel not in ((3, 5, 7) if s.maximum else (1, 3, 5, 7)):
-                yield f"layer {layer.name}: kernel {layer.kernel} with stride {s.stride} is not supported"
-            if layer.plane and not (layer.plane in (1, 2, 3) and layer.kernel == 1 and s.stride == 2
-                                    and not s.own_block and not (layer.height % 2 or layer.width % 2)):
-                yield f"layer {layer.name}: only dense layers of kernel 1 and stride 2 over even images read one plane"
-            if s.own_block and layer.cin != layer.cout:
-                yield (f"layer {layer.name}: a depthwise or maximum layer must have as many outputs as inputs, "
-                       f"not {layer.cin} -> {layer.cout}")
-            if max(layer.height, layer.width) > MAX_SIDE:
-                yield f"layer {layer.name}: image {layer.width} x {layer.height} is larger than {MAX_SIDE}"
-            have = shapes.get(layer.source)
-            if have != (layer.cin, layer.height, layer.width):
-                yield (f"layer {layer.name}: reads {layer.source} as {layer.cin} x {layer.height} x {layer.width}, "
-                       f"but that is {'missing' if have is None else ' x '.join(map(str, have))}")
-            for key, array in (("bias", layer.bias), ("mult", layer.mult), ("shift", layer.shift)):
-                if array.shape != (layer.cout,):
-                    yield f"layer {layer.name}: {key} must have {layer.cout} values, not {list(array.shape)}"
-            if strides.setdefault(layer.source, s.step) != s.step:
-                yield (f"layer {layer.name}: {layer.source} is read with stride 1 and with stride 2; "
-                       f"a tensor has one pixel order")
-            shape = (layer.cout, *self.out_side(layer))
-            if layer.residual:
-                if shapes.get(layer.residual.source) != shape:
-                    yield f"layer {layer.name}: residual {layer.residual.source} does not have the shape of the result"
-                if strides.setdefault(layer.residual.source, 1) != 1:
-                    yield f"layer {layer.name}: residual {layer.residual.source} is also read with stride 2"
-            if layer.scale:
-                if strides.setdefault(layer.scale.source, 1) != 1:
-                    yield f"layer {layer.name}: scale {layer.scale.source} is also read with stride 2"
-                if shapes.get(layer.scale.source) != (layer.cout, 1, 1):
-                    yield f"layer {layer.name}: scale {layer.scale.source} must have {layer.cout} channels of one pixel"
-                if layer.residual:
-                    yield f"layer {layer.name}: a scale and a residual exclude each other"
-            if s.average:
-                strides[layer.name] = 1
-            if layer.name in shapes:
-                yield f"layer {layer.name}: the name is taken"
-            shapes[layer.name] = shape
-            if layer.pool:
-                shapes[f"{layer.name}.pool"] = (layer.cout, 1, 1)
-        if subnet.output in strides:
-            yield f"the last layer's output {subnet.output} is read by another layer"

@@ -46,6 +46,8 @@ class Interpreter:
     def _prepare(self, layer: Layer) -> np.ndarray:
         """float weights: depthwise [taps, channels], dense [taps, cin, cout]; row-major taps."""
         s = self.network.super_layer(layer)
+        if s.product:
+            return np.zeros((1, 0, 0), np.float32 if layer.cin * 128 * 128 < 2**24 else np.float64)
         if s.maximum:
             return np.zeros((layer.kernel ** 2, layer.cout), np.float32)
         words = self.network.weights[s.offset:s.offset + s.words]
@@ -80,10 +82,22 @@ class Interpreter:
                 acc += (part.reshape(-1, layer.cin) @ weights[t]).reshape(acc.shape)
         return acc
 
+    def _product(self, layer: Layer, kind: np.dtype, tensors: dict[str, np.ndarray]) -> np.ndarray:
+        """Sums [N, h, w, cout] of the products of two tensors."""
+        a, b = (tensors[t].astype(kind) for t in (layer.source, layer.operand))
+        b = b.reshape(len(b), -1, b.shape[-1])
+        if not self.network.super_layer(layer).transpose:
+            b = b.swapaxes(1, 2)
+        return (a.reshape(len(a), -1, layer.cin) @ b).reshape(*a.shape[:3], layer.cout).astype(np.float64)
+
     def _layer(self, layer: Layer, weights: np.ndarray, tensors: dict[str, np.ndarray]) -> None:
-        total = self._accumulate(layer, weights, tensors[layer.source]).astype(np.float64)
+        if layer.operand:
+            total = self._product(layer, weights.dtype, tensors)
+        else:
+            total = self._accumulate(layer, weights, tensors[layer.source]).astype(np.float64)
         total += layer.bias
-        if float(np.abs(layer.bias.astype(np.float64)).max()) + weights.size / layer.cout * 2.0**14 >= 2.0**31:
+        products = layer.cin if layer.operand else weights.size / layer.cout
+        if float(np.abs(layer.bias.astype(np.float64)).max()) + products * 2.0**14 >= 2.0**31:
             total = _wrap32(total)
         v = _shift_round(total, layer.mult.astype(np.float64) * np.exp2(-layer.shift.astype(np.float64)), layer.zp_out)
         if layer.table is not None:
@@ -127,6 +141,13 @@ class Interpreter:
         for layer, weights in zip(self.subnet.layers, self._weights, strict=True):
             self._layer(layer, weights, tensors)
         return tensors
+
+    def part(self, tensors: dict[str, np.ndarray], first: int, end: int) -> dict[str, np.ndarray]:
+        """`tensors`, int8 [N, height, width, channels] by name, with the results of layers `first` .. `end` - 1."""
+        out = dict(tensors)
+        for n in range(first, end):
+            self._layer(self.subnet.layers[n], self._weights[n], out)
+        return out
 
     def _batches(self, images: np.ndarray) -> list[np.ndarray]:
         return [images[n:n + self.batch] for n in range(0, len(images), self.batch)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from nigiri.compiler.allocate import place
 from nigiri.compiler.buffers import Buffer, Forms
-from nigiri.compiler.graph import INPUT, Network, SubNet
+from nigiri.compiler.graph import Network, SubNet
 from nigiri.compiler.schedule import Schedule, Segment, Step, Store
 from nigiri.spec.config import AcceleratorConfig
 
@@ -73,7 +73,7 @@ def stages(network: Network, config: AcceleratorConfig, plan: Plan, keep_all: bo
     moved, subnet = plan.parked | plan.spilled, plan.subnet
     parts = [Schedule(network, subnet, config, keep_all, plan.spilled if images == 1 else frozenset(),
                       forms=Forms(network, subnet, config, plan.spilled, images),
-                      fetched=moved | {INPUT} if n else frozenset({INPUT}))
+                      fetched=moved.union(subnet.starts) if n else frozenset(subnet.starts))
              for n, (_, images) in enumerate(plan.groups)]
     starts = [first for first, _ in plan.groups]
 
@@ -82,7 +82,7 @@ def stages(network: Network, config: AcceleratorConfig, plan: Plan, keep_all: bo
 
     count = len(subnet.layers)
     crossing = {t: (stage(parts[0].written[t]), stage(min(last, count - 1))) for t, last in parts[0].last.items()
-                if t != INPUT and stage(parts[0].written[t]) < stage(min(last, count - 1))}
+                if t not in subnet.starts and stage(parts[0].written[t]) < stage(min(last, count - 1))}
     held = []
     for t, (writer, reader) in crossing.items():
         if t not in moved:

@@ -89,6 +89,8 @@ class Store:
 class Compute:
     """Rows of a layer's output.  out: None when only the pooled values are wanted.  band: -1 when not in bands.
 
+    operand: how the second tensor of a product lies in memory; it has no place in the activation buffer.
+
     images: that are computed with the same weights, from number `image` of a batch on.
     """
 
@@ -100,6 +102,7 @@ class Compute:
     residual: Buffer | None = None
     gate: Buffer | None = None
     pooled: Buffer | None = None
+    operand: Buffer | None = None
     band: int = -1
     image: int = 0
     images: int = 1
@@ -132,21 +135,26 @@ class Schedule:
     keep_all: also results that nothing but a pool reads are written.
     spilled: tensors that are stored in memory when they are made and loaded where they are read.
     forms: how tensors lie; with a batch, every step is for all its images, and every layer is computed whole.
-    fetched: tensors that are in memory at first and kept in the activation buffer once they are loaded.
+    fetched: tensors that are in memory at first and kept in the activation buffer once they are loaded; what the SubNet
+        starts with when left out.
+    Operands of products are stored as soon as they are made.
     """
 
     def __init__(self, network: Network, subnet: SubNet, config: AcceleratorConfig, keep_all: bool = False,
                  spilled: frozenset[str] = frozenset(), *, forms: Forms | None = None,
-                 fetched: frozenset[str] = frozenset({INPUT})):
+                 fetched: frozenset[str] | None = None):
         self.network, self.layers, self.config, self.keep_all = network, subnet.layers, config, keep_all
-        self.spilled, self.fetched = spilled, fetched
+        self.starts, self.operands = frozenset(subnet.starts), subnet.operands
+        self.spilled, self.fetched = spilled, self.starts if fetched is None else fetched
         self.forms = forms or Forms(network, subnet, config, spilled)
-        self.written = {INPUT: -1}
+        self.written = dict.fromkeys(subnet.starts, -1)
         self.last: dict[str, int] = {}
         for n, layer in enumerate(subnet.layers):
             self.written[layer.name] = self.written[f"{layer.name}.pool"] = n
             self.last |= dict.fromkeys(layer.sources, n)
-        self.last[subnet.output] = len(subnet.layers)
+        for t in self.operands & self.written.keys():
+            self.last[t] = max(self.last.get(t, -1), self.written[t])
+        self.last |= dict.fromkeys((t for t in subnet.ends if t not in self.starts), len(subnet.layers))
         self.whole: dict[str, Buffer] = {}
         self._splits: dict[tuple[str, int], int] = {}
 
@@ -160,14 +168,16 @@ class Schedule:
         """Tensors that a segment in bands loads band by band: in memory, and read in plain order."""
         out = {t for n in range(segment.first, segment.end) for t in self.layers[n].sources
                if t in self.spilled and self.written[t] < segment.first}
-        if INPUT not in self.forms.polyphase and INPUT not in self.whole and self.last[INPUT] < segment.end:
-            out.add(INPUT)
+        if INPUT in self.last and INPUT not in self.forms.polyphase and INPUT not in self.whole:
+            out |= {INPUT} if self.last[INPUT] < segment.end else set()
         return out
 
     def bandable(self, segment: Segment) -> bool:
         """Whether the layers can be computed in bands: gates are known before, and global pools are made afterwards."""
         for n in range(segment.first, segment.end):
             layer = self.layers[n]
+            if layer.operand or layer.name in self.operands:
+                return False
             if any(self.written[t] >= segment.first and t.endswith(".pool") for t in layer.sources):
                 return False
             if layer.scale and self.written[layer.scale.source] >= segment.first:
@@ -214,6 +224,7 @@ class Schedule:
         return Compute(layer=layer, rows=rows, split=self._splits[layer.name, pixels], source=source, out=out,
                        residual=residual, gate=self._whole(layer.scale.source) if layer.scale else None,
                        pooled=self._whole(f"{layer.name}.pool") if layer.pool and at_once else None,
+                       operand=self.forms.buffer(layer.operand) if layer.operand else None,
                        images=self.forms.batch)
 
     def _pool(self, n: int) -> Iterator[Step]:
@@ -257,6 +268,8 @@ class Schedule:
             out.append(self._compute(n, rows, self._in(local, layer.source), result, residual))
             if layer.name in local:
                 out.append(Store(buffer=local[layer.name]))
+            elif layer.name in self.operands and result:
+                out.append(Store(buffer=result))
         return out
 
     def _in(self, local: dict[str, Buffer], tensor: str) -> Buffer:
@@ -305,9 +318,8 @@ class Schedule:
 
     def _banded(self, segment: Segment, sample: bool = False) -> Iterator[Step]:
         final, streamed = segment.end - 1, self.streamed(segment)
-        if INPUT not in streamed and any(INPUT in self.layers[n].sources for n in range(segment.first, segment.end)):
-            if INPUT not in self.whole:
-                yield Load(buffer=self._whole(INPUT))
+        used = {t for n in range(segment.first, segment.end) for t in self.layers[n].sources}
+        yield from [Load(buffer=self._whole(t)) for t in sorted(self.starts & used - streamed) if t not in self.whole]
         bands = self._bands(segment, sample)
         ahead = self._ahead(segment)
         replaces = self._replaces(segment) and self._safe(segment, bands, ahead)
@@ -364,7 +376,7 @@ class Schedule:
         if not layer.residual or layer.name in self.forms.polyphase or self.last[layer.residual.source] != final:
             return False
         source = layer.residual.source
-        if source in (INPUT, layer.source) or self.written[source] >= segment.first:
+        if source in self.starts or source == layer.source or self.written[source] >= segment.first:
             return False
         if {source, layer.name} & self.spilled:
             return False

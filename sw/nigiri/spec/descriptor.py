@@ -36,11 +36,11 @@ CONV performs, for `taps` = kernel x kernel (dense, maximum) or kernel (depthwis
 With the flag `product` (kernel 1, dense) the second operand B is a tensor that the program has stored, not weights: its
 word [block of 8 channels][8 pixels] is a pixel's channels behind another's.  `w_taps` is its block stride in words.
 
-    product              in (pixels x channels) times B transposed (channels x pixels): w = DRAM[mem_offset + ib*w_taps +
-                         ob], the output channels are B's pixels, the input channels its channels
-    product, transpose   in (pixels x channels) times B (pixels x channels): w = DRAM[mem_offset + ob*w_taps + ib] with
-                         rows and columns of the 8 x 8 codes exchanged; the output channels are B's channels, the input
-                         channels its pixels
+    product              in (pixels x channels) times B transposed (channels x pixels):
+                         w = DRAM[mem_offset + ib*w_taps + ob]; the output channels are B's pixels
+    product, transpose   in (pixels x channels) times B (pixels x channels):
+                         w = DRAM[mem_offset + ob*w_taps + ib], rows and columns of its 8 x 8 codes exchanged; the
+                         output channels are B's channels, the input channels its pixels
 
 Such a layer is fetched after every descriptor before it has ended, stores included, and never from the persistent
 buffer.  Like weights, the codes of B are -127 .. 127, and no zero point is taken off.

@@ -81,10 +81,10 @@ class Sandwich:
         self._recorded[self.big]()
         for config in others:
             if config not in self._recorded:
-                kept = [p.grad.clone() for p in self.net.parameters() if p.grad is not None]
+                kept = [(p.grad, p.grad.clone()) for p in self.net.parameters() if p.grad is not None]
                 self._recorded[config] = self._record(partial(self._record_student, config))
-                for p, g in zip((p for p in self.net.parameters() if p.grad is not None), kept, strict=True):
-                    p.grad.copy_(g)           # recording runs the pass, which adds to the gradients
+                for grad, before in kept:
+                    grad.copy_(before)        # recording runs the pass, which adds to the gradients
             self._recorded[config]()
         return self._static["loss"].clone(), self._static["right"].clone()
 

@@ -26,7 +26,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from nigiri.supernet.calibrate import evaluate, running_statistics
 from nigiri.supernet.data import augment, load_split, normalise
 from nigiri.supernet.model import ElasticConv, SuperNet
-from nigiri.supernet.phases import schedule
+from nigiri.supernet.phases import Phase, schedule
 from nigiri.supernet.recipe import Recipe
 from nigiri.supernet.sandwich import Sandwich
 from nigiri.supernet.space import CIFAR
@@ -60,12 +60,13 @@ class Training:
     """The state of a run: network, averaged network, optimiser, random generators."""
 
     def __init__(self, recipe: Recipe, device: torch.device, *, graphs: bool = False, init: Path | None = None,
-                 first: int = 0):
-        """init: float weights (.npz) to start from.  first: epoch of the schedule to start at."""
+                 first: int = 0, net: SuperNet | None = None, phases: list[Phase] | None = None):
+        """init: float weights (.npz) to start from.  first: epoch of the schedule to start at.  net, phases: another
+        SuperNet than the shipped one, and the spaces that it is trained with."""
         torch.manual_seed(recipe.seed)
         self.recipe, self.device, self.epoch = recipe, device, first
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        self.net = SuperNet(CIFAR)
+        self.net = net or SuperNet(CIFAR)
         if init is not None:
             load_weights(self.net, init)
         self.net = self.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -75,8 +76,8 @@ class Training:
         # The optimiser follows `net`, everything that is kept comes from `mean`.
         self.mean = AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
         self.sandwich = Sandwich(self.net, recipe, graphs)
-        self.schedule = schedule(CIFAR, recipe)
-        self._now = (CIFAR, False)
+        self.schedule = phases or schedule(CIFAR, recipe)
+        self._now = (self.net.space, False)
         self.rng = random.Random(recipe.seed + first)
         self.generator = torch.Generator(device).manual_seed(recipe.seed)
 

@@ -95,6 +95,7 @@ def main(data: Annotated[Path, typer.Option(help="folder with cifar10_train.npz 
                     "seconds": round(time.time() - began, 1)})
         print(scheme, seed, log[-1], file=sys.stderr, flush=True)
     save_weights(run.mean.module, out / "weights.npz")
+    torch.backends.cudnn.benchmark = False          # every SubNet has shapes of its own, and is measured once
     rows = study(run, images, tests, samples(7, convolution, hybrid))
     (out / "study.json").write_text(json.dumps({
         "scheme": scheme, "share": share if scheme == "two-phase" else 0.0, "recipe": asdict(recipe),

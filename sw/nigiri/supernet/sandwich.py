@@ -38,7 +38,6 @@ class Sandwich:
         if graphs and (self.device.type != "cuda" or not recipe.pool):
             raise BadRecipe("CUDA graphs need a GPU and a pool of random SubNets: set pool, or train without graphs")
         self.graphs = graphs
-        self._memory = torch.cuda.graph_pool_handle() if graphs else None
         self._recorded: dict[SubNetConfig, Callable[[], None]] = {}
         self._static: dict[str, Tensor] = {}
         self.restrict(net.space)
@@ -53,6 +52,8 @@ class Sandwich:
                 module.quantised = quantised
         self._recorded.clear()
         self._static.clear()
+        # The memory of recordings that are gone cannot take new ones.
+        self._memory = torch.cuda.graph_pool_handle() if self.graphs else None
 
     def sample(self, rng: random.Random) -> SubNetConfig:
         """A random SubNet of the pool, or of the whole space without one."""

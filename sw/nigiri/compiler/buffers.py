@@ -97,6 +97,8 @@ class Forms:
         if not subnet.entries:
             self.shapes[INPUT] = network.input_shape(subnet)
         self.polyphase: set[str] = set()
+        # A gate's blocks lie side by side, also if it is loaded.
+        self.gates = {x.scale.source for x in subnet.layers if x.scale}
         self.averages: dict[str, Layer] = {}
         for layer in subnet.layers:
             s = network.super_layer(layer)
@@ -131,7 +133,7 @@ class Forms:
         elif tensor in self.polyphase:
             phase = write_phase = phase_stride(self.config, end - first, width)
             stride = 4 * phase
-        elif tensor in self.moved:
+        elif tensor in self.moved and tensor not in self.gates:
             stride = align(stride)
         # Of an average pool the planes that are not kept may not reach into the next image.
         image = align(blocks(channels) * stride + tail) if self.batch > 1 else 0

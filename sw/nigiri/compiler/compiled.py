@@ -13,7 +13,7 @@ from nigiri.spec import descriptor
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.descriptor import Opcode
 
-__all__ = ["CompiledBundle", "DumpTensor", "LayerInfo", "decode_tensor"]
+__all__ = ["CompiledBundle", "DumpTensor", "LayerInfo", "decode_tensor", "encode_tensor"]
 
 Box = tuple[int, int, int]
 """Output blocks, input blocks, taps: a prefix of a layer's weights."""
@@ -89,6 +89,16 @@ def decode_tensor(t: DumpTensor, raw: np.ndarray | bytes) -> np.ndarray:
     """int8 [channels, height, width] of a tensor as it was stored."""
     data = np.frombuffer(bytes(raw), np.int8)[:t.nbytes].reshape(blocks(t.channels), t.stride, 8)
     return np.ascontiguousarray(data[:, t.places()].transpose(0, 2, 1).reshape(-1, t.height, t.width)[:t.channels])
+
+
+def encode_tensor(t: DumpTensor, codes: np.ndarray, fill: int = 0) -> bytes:
+    """The bytes of int8 [channels, height, width] as LOAD reads them, whole words; `fill` where there is no code."""
+    padded = np.full((t.height * t.width, blocks(t.channels) * 8), fill, np.int8)
+    padded[:, :t.channels] = codes.reshape(t.channels, -1).T
+    out = np.full((blocks(t.channels), t.stride, 8), fill, np.int8)
+    out[:, t.places()] = padded.reshape(-1, blocks(t.channels), 8).transpose(1, 0, 2)
+    raw = out.tobytes()
+    return raw + bytes(-len(raw) % 64)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -184,12 +194,7 @@ class CompiledBundle:
         codes = self.input_table[np.arange(shape[2]), image[::-1, ::-1] if self.turned else image]
         if self.fold:
             codes = self._folded(codes, t, self.fold)
-        padded = np.full((t.height * t.width, blocks(t.channels) * 8), self.input_zp, np.int8)
-        padded[:, :t.channels] = codes.reshape(-1, t.channels)
-        out = np.full((blocks(t.channels), t.stride, 8), self.input_zp, np.int8)
-        out[:, t.places()] = padded.reshape(-1, blocks(t.channels), 8).transpose(1, 0, 2)
-        raw = out.tobytes()
-        return raw + bytes(-len(raw) % 64)
+        return encode_tensor(t, codes.reshape(-1, t.channels).T, self.input_zp)
 
     def encode_inputs(self, images: Sequence[np.ndarray] | np.ndarray, subnet: str) -> bytes:
         """The input area's bytes for a batch, as many images as a launch computes.

@@ -30,7 +30,7 @@ def crossing(network: Network, subnet: SubNet, at: int) -> tuple[str, ...]:
     written = [INPUT]
     for layer in subnet.layers[:at]:
         written += [layer.name, f"{layer.name}.pool"]
-    read = {t for layer in subnet.layers[at:] for t in layer.sources}
+    read = {t for layer in subnet.layers[at:] for t in layer.reads}
     if at == len(subnet.layers):
         read = {subnet.output}
     return tuple(t for t in written if t in read)

@@ -118,7 +118,7 @@ class Interpreter:
             total = _wrap32(v.sum((1, 2), keepdims=True) + p.offset)
             tensors[f"{layer.name}.pool"] = _shift_round(total, p.mult * 2.0**-p.shift, p.zp).astype(np.int8)
 
-    def _input(self, images: np.ndarray) -> np.ndarray:
+    def encode(self, images: np.ndarray) -> np.ndarray:
         """The input tensor, int8 [N, h, w, channels]: the codes, turned and folded if the network says so."""
         table, fold = self.network.input_table, self.network.fold
         if self.network.turned:
@@ -137,7 +137,7 @@ class Interpreter:
         return out
 
     def _run(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        tensors = {INPUT: self._input(images)}
+        tensors = {INPUT: self.encode(images)}
         for layer, weights in zip(self.subnet.layers, self._weights, strict=True):
             self._layer(layer, weights, tensors)
         return tensors

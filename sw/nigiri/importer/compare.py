@@ -32,7 +32,7 @@ def differences(network: Network, images: np.ndarray, others: Mapping[str, np.nd
     """
     turn = (slice(None), slice(None, None, -1), slice(None, None, -1)) if network.turned else (slice(None),)
     run = Interpreter(network, SUBNET)
-    known: dict[str, np.ndarray] = {INPUT: run._input(images)}
+    known: dict[str, np.ndarray] = {INPUT: run.encode(images)}
     known |= {name: (t if t.ndim == 4 else t[:, None, None])[turn] for name, t in others.items()}
     rows: list[Difference] = []
 

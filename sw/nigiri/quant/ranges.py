@@ -5,7 +5,7 @@ squared error of rounding and clipping smallest, over a grid of clipped ranges (
 """
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from nigiri.supernet.data import MEAN, STD, normalise
 from nigiri.supernet.model import SuperNet
 from nigiri.supernet.space import SubNetConfig
 
-__all__ = ["METHODS", "Scale", "choose", "input_table", "measure", "one_sided", "two_sided"]
+__all__ = ["METHODS", "Scale", "choose", "input_table", "measure", "one_sided", "symmetric", "two_sided"]
 
 SHRINK = np.linspace(1.0, 0.4, 25)
 """Shares of the observed range that are tried."""
@@ -56,6 +56,12 @@ def two_sided(low: float, high: float) -> Scale:
     return Scale(step, int(np.clip(np.rint(-128 - low / step), -128, 127)))
 
 
+def symmetric(values: np.ndarray) -> Scale:
+    """Codes -127..127 with zero point 0, as an operand of a product needs them; the range of least squared error."""
+    high = max(float(np.abs(values).max()), 1e-6)
+    return min((Scale(high * a / 127.0, 0) for a in SHRINK), key=lambda s: s.error(values))
+
+
 def choose(values: np.ndarray, relu: bool, method: str = "mse") -> Scale:
     """The scale for `values` by one of :data:`METHODS`; `relu`: they are not negative.
 
@@ -80,6 +86,9 @@ def input_table(space_channels: int = 3) -> tuple[Scale, np.ndarray]:
     real = (np.arange(256)[None] - mean) / std
     scale = two_sided(float(real.min()), float(real.max()))
     return scale, scale.encode(real)
+
+
+Trace = Callable[[SuperNet, SubNetConfig, Stats, Tensor], Iterable[tuple[str, Tensor]]]
 
 
 def _trace(net: SuperNet, config: SubNetConfig, stats: Stats, x: Tensor) -> Iterator[tuple[str, Tensor]]:
@@ -109,17 +118,23 @@ def _trace(net: SuperNet, config: SubNetConfig, stats: Stats, x: Tensor) -> Iter
 
 
 @torch.no_grad()
-def measure(net: SuperNet, config: SubNetConfig, stats: Stats, images: Tensor, seed: int = 0,
-            batch: int = 128, method: str = "mse") -> dict[str, Scale]:
+def measure(net: SuperNet, config: SubNetConfig, stats: Stats, images: Tensor, seed: int = 0, batch: int = 128,
+            method: str = "mse", trace: Trace = _trace,
+            pick: Callable[[str, np.ndarray], Scale] | None = None) -> dict[str, Scale]:
     """Scale of every tensor of a SubNet, from `images` uint8 [N, 3, H, W]; `seed` picks the values looked at, `method`
-    is one of :data:`METHODS`."""
+    is one of :data:`METHODS`.
+
+    trace: (name, value) of every tensor of a pass.  pick: chooses the scale of a tensor otherwise.
+    """
     rng = np.random.default_rng(seed)
     seen: dict[str, list[np.ndarray]] = {}
     chunks = images.split(batch)
     for chunk in chunks:
-        for name, value in _trace(net, config, stats, normalise(chunk)):
+        for name, value in trace(net, config, stats, normalise(chunk)):
             flat = value.permute(0, 2, 3, 1).reshape(-1).numpy() if value.ndim == 4 else value.reshape(-1).numpy()
             share = SAMPLES // len(chunks)
             seen.setdefault(name, []).append(flat if len(flat) <= share else rng.choice(flat, share))
+    if pick:
+        return {name: pick(name, np.concatenate(parts)) for name, parts in seen.items()}
     relu = {name for name, module, _, _ in net.layers(config) if module.relu} | {"head.pool"}
     return {name: choose(np.concatenate(parts), name in relu, method) for name, parts in seen.items()}

@@ -43,6 +43,8 @@ def modules(net: SuperNet) -> list[tuple[str, ElasticConv]]:
     out: list[tuple[str, ElasticConv]] = [("stem", net.stem), ("down", net.down)]
     for b, m in zip(net.space.blocks, net.blocks, strict=True):
         out += [(f"{b.name}.{part}", m[part]) for part in ("expand", "dw", "project")]  # type: ignore[index]
+    for block, parts in getattr(net, "attention", {}).items():
+        out += [(f"{block}.{name}", m) for name, m in parts.items()]
     return [*out, ("head", net.head)]
 
 

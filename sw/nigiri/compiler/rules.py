@@ -63,6 +63,8 @@ def problems(network: Network, subnet: SubNet) -> Iterator[str]:
                 yield f"layer {layer.name}: a scale and a residual exclude each other"
         if s.average:
             strides[layer.name] = 1
+        if layer.name in subnet.operands and layer.act_min < -127:
+            yield f"layer {layer.name}: an operand of a product has codes from -127 on: set act_min"
         if layer.name in shapes:
             yield f"layer {layer.name}: the name is taken"
         shapes[layer.name] = shape

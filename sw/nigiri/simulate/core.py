@@ -49,8 +49,9 @@ class _Device:
 
 class _Simulation:
     def __init__(self, queries: Queries, policies: Sequence[Policy], table: LatencyTable, order: Order,
-                 router: Router | None):
+                 router: Router | None, hold: int, hold_s: float):
         self.queries, self.table, self.router = queries, table, router
+        self.hold, self.hold_s = hold, hold_s
         self.env = simpy.Environment()
         self.arrival, self.deadline = queries.arrival_s.tolist(), queries.deadline_s.tolist()
         self.accuracy, self.latency = queries.accuracy.tolist(), queries.latency_ms.tolist()
@@ -85,7 +86,7 @@ class _Simulation:
         """Give the queue to the idle devices; when nothing waits, come back with the next arrival."""
         waiting, now, idle = self.waiting, self.env.now, self.idle
         waiting.admit(now)
-        while idle and waiting:
+        while idle and waiting and not self.held(now):
             if self.router:
                 chosen = self.router.pick(self.query(waiting.head), idle, now)
                 idle.remove(chosen)
@@ -95,9 +96,16 @@ class _Simulation:
         if idle and not self.alarm:
             self.arm(now)
 
+    def held(self, now: float) -> bool:
+        """Whether an idle device waits for more queries than there are."""
+        return len(self.waiting) < self.hold and self.arrival[self.waiting.head] + self.hold_s > now
+
     def arm(self, now: float) -> None:
-        """Wake up with the next arrival."""
+        """Wake up with the next arrival, or when those that are held have waited long enough."""
         following = self.waiting.next_arrival
+        if self.hold > 1 and self.waiting:
+            due = self.arrival[self.waiting.head] + self.hold_s
+            following = due if following is None else min(following, due)
         if following is not None:
             self.alarm = True
             self.env.timeout(following - now if following > now else 0.0).callbacks.append(self.ring)
@@ -164,10 +172,10 @@ class _Simulation:
             d.column = load
         waiting = self.waiting
         waiting.admit(now)
-        while waiting:
+        while waiting and not self.held(now):
             if self.launch(d, now):
                 return
-        # Nothing waits: the other idle devices have nothing to do either.
+        # Nothing waits, or it is held: the other idle devices have nothing to do either.
         self.idle.append(d)
         if not self.alarm:
             self.arm(now)
@@ -226,7 +234,7 @@ class _Simulation:
 
 def simulate(queries: Queries, policy: Policy | Callable[[], Policy], table: LatencyTable, *, devices: int = 1,
              order: Order = "deadline", faults: Sequence[Fault] = (),
-             router: Router | None = None) -> Trace:
+             router: Router | None = None, hold: int = 1, hold_s: float = 0.0) -> Trace:
     """Serve `queries` on equal devices behind one queue.
 
     Parameters
@@ -236,11 +244,16 @@ def simulate(queries: Queries, policy: Policy | Callable[[], Policy], table: Lat
     order: of the queue.
     router: chooses among idle devices; None takes the one that became idle last.
     faults: devices that go away.  The queries of an interrupted launch go back to their place in the queue.
+    hold, hold_s: a free device starts when `hold` queries wait, or when the first of them has waited `hold_s` (the
+        batch timeout of serving systems, seconds).  By default it starts at once.
 
     Raises
     ------
-    SchedulerError: no devices or too many, a fault of a device that does not exist, or a decision that makes no sense.
+    SchedulerError: no devices or too many, a fault of a device that does not exist, a hold below 1 or for no finite
+        time, or a decision that makes no sense.
     """
+    if hold < 1 or not 0 <= hold_s < float("inf"):
+        raise SchedulerError(f"hold must be at least 1 query for a finite time of 0 or more, not {hold} and {hold_s} s")
     if not 1 <= devices <= MOST_DEVICES:
         raise SchedulerError(f"devices must be between 1 and {MOST_DEVICES}, not {devices}")
     policies: list[Policy]
@@ -248,7 +261,7 @@ def simulate(queries: Queries, policy: Policy | Callable[[], Policy], table: Lat
         policies = [policy] * devices
     else:
         policies = [policy() for _ in range(devices)]
-    sim = _Simulation(queries, policies, table, order, router)
+    sim = _Simulation(queries, policies, table, order, router, hold, hold_s)
     for f in faults:
         if f.device >= devices:
             raise SchedulerError(f"there is no device {f.device} that could fail: devices are 0 to {devices - 1}")

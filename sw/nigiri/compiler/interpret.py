@@ -6,6 +6,7 @@ sum and a 16-bit multiplier takes 48 bits; so matrix products and requantisation
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 
@@ -42,6 +43,11 @@ class Interpreter:
         self.network, self.batch, self.threads = network, batch, threads
         self.subnet: SubNet = network.subnet(subnet)
         self._weights = [self._prepare(layer) for layer in self.subnet.layers]
+
+    @classmethod
+    def alone(cls, network: Network, subnet: SubNet) -> Interpreter:
+        """For a SubNet, or a part of one, that the network need not list."""
+        return cls(replace(network, subnets=(subnet,)), subnet.info.name)
 
     def _prepare(self, layer: Layer) -> np.ndarray:
         """float weights: depthwise [taps, channels], dense [taps, cin, cout]; row-major taps."""

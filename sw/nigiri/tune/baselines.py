@@ -75,6 +75,11 @@ class EpsilonGreedy:
             self.values[index] = reward
         self.values[index] += max(1 / self.mass[index], self.step) * (reward - self.values[index])
 
+    def warm(self, other: EpsilonGreedy, carry: float = 0.1) -> None:
+        """Begin with the values of another learner, each worth `carry` of a reward at most; nothing counts as tried."""
+        self.values = other.values.copy()
+        self.mass = np.minimum(other.mass, carry)
+
     def best(self) -> int:
         """Of what was tried."""
         return int(np.where(self.visits > 0, self.values, -np.inf).argmax())

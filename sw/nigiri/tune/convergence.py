@@ -11,6 +11,8 @@ from nigiri.tune.baselines import Learner
 from nigiri.tune.errors import TuneError
 
 __all__ = ["Run", "quartiles", "run"]
+STEADY = 0.95
+"""Share of later recommendations that must be good."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -22,7 +24,9 @@ class Run:
     excess: float64 [evaluations], by how much what is recommended costs more than the best: 0.05 is 5 %.
     paid: mean cost of what was tried, over the best's cost, less 1: what learning itself costs.
     first: evaluations until the recommendation is within the margin for the first time; None when it never is.
-    stays: evaluations until it is for the rest of the run; None when it is not at the end.
+    stays: evaluations until it is within the margin and stays so in at least 95 % of all later ones (a lucky window of
+        another configuration turns a recommendation for an evaluation or two); None when it does not in the second
+        half of the run.
     """
 
     excess: np.ndarray
@@ -48,10 +52,11 @@ def run(learner: Learner, bank: Bank, evaluations: int, seed: int, margin: float
         advised[n] = learner.best()
     cost = bank.values / bank.values[bank.best] - 1
     good = bank.near(margin)[advised]
-    bad = np.flatnonzero(~good)
-    after = int(bad[-1]) + 1 if len(bad) else 0
+    # Share of good ones from each evaluation on.
+    later = np.cumsum(good[::-1])[::-1] / np.arange(evaluations, 0, -1)
+    steady = np.flatnonzero(good & (later >= STEADY))
     return Run(excess=cost[advised], paid=float(cost[tried].mean()), first=int(good.argmax()) + 1 if good.any() else None,
-               stays=after + 1 if after < evaluations else None)
+               stays=int(steady[0]) + 1 if len(steady) and steady[0] < evaluations / 2 else None)
 
 
 def quartiles(counts: list[int | None], evaluations: int) -> dict[str, Any]:

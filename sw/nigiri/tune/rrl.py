@@ -46,14 +46,15 @@ class RRL(EpsilonGreedy):
     shrink, factor: "visits" multiplies the radius around a by `factor` for each visit of a; "pair" counts the visits of
         a or of a', whichever has more.  "time": it falls with all evaluations t as (1 + t / 50) ^ -factor.
     own: a configuration that was tried is worth what it earned itself; regions say something about untried ones only.
-    initial: value before anything is known.  One above every reward is optimistic: regions then take the optimism away
-        from what is like something bad, and what nothing is known about is tried first.
+    initial: value before anything is known, None for the worst there is.  One above every reward is optimistic:
+        regions then take the optimism away from what is like something bad, and what nothing is known about is tried
+        first; slower, and more certain to find the best.
     prior: how many rewards the initial value weighs against those of a region.
     """
 
     def __init__(self, distances: np.ndarray, *, radius: float = 0.6, kernel: Kernel = "triangle",
-                 shrink: Shrink = "visits", factor: float = 0.7, own: bool = True, initial: float | None = 0.0,
-                 prior: float = 0.1, epsilon: float = 0.05, half: float | None = None, step: float = 0.0,
+                 shrink: Shrink = "visits", factor: float = 0.7, own: bool = True, initial: float | None = None,
+                 prior: float = 0.1, epsilon: float = 0.1, half: float | None = None, step: float = 0.0,
                  seed: int = 0) -> None:
         super().__init__(len(distances), epsilon=epsilon, half=half, initial=initial, step=step, seed=seed)
         if distances.shape != (self.count, self.count):
@@ -77,16 +78,17 @@ class RRL(EpsilonGreedy):
         return np.asarray(self.radius * self.factor ** np.maximum(self.visits, self.visits[index]))
 
     def learn(self, index: int, reward: float) -> None:
-        w = weights(self.distances[index], self.region(index), self.kernel)
+        radius = self.region(index)
+        inside = self.distances[index] < radius
         if self.own:
-            w[self.visits > 0] = 0.0
-            w[index] = 1.0
+            inside &= self.visits == 0
             if not self.visits[index]:
                 self.mass[index] = 0.0
+        inside[index] = True
+        at = np.flatnonzero(inside)
+        w = weights(self.distances[index, at], radius[at] if isinstance(radius, np.ndarray) else radius, self.kernel)
         self.evaluations += 1
         self.visits[index] += 1
-        at = np.flatnonzero(w)
-        w = w[at]
         self.mass[at] += w
         below = self.mass[at] + (np.where(self.visits[at] > 0, 0.0, self.prior) if self.own else self.prior)
         old = self.values[at]

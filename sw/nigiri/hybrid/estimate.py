@@ -1,22 +1,24 @@
 """Operator by operator: how long the array and the host take (H4H-NAS, section on its estimator, ours in the details).
 
-Array: the cycle model over the compiled SubNet, layer by layer; what a layer takes hardly depends on its neighbours, so
-its time is kept by what the layer is, and a SubNet of known operators needs no compiler.  Host: measured on this
+Array: the cycle model over the compiled SubNet, layer by layer; what a layer takes depends on itself and, because its
+weights are fetched ahead, on the layer before, so its time is kept by these two, and a SubNet of known operators needs
+no compiler.  Host: measured on this
 machine, operator by operator, in NumPy; `host_factor` scales it to another processor.
 """
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
-from nigiri.compiler.graph import Layer, SubNet
+from nigiri.compiler.graph import Layer, Network, SubNet
 from nigiri.compiler.interpret import Interpreter
 from nigiri.cycles import predict
 from nigiri.hybrid.blank import blank
-from nigiri.hybrid.host import Softmax
+from nigiri.hybrid.host import Softmax, Step
 from nigiri.hybrid.mapping import Link, Mapped, Operator, best_mapping
 from nigiri.hybrid.space import HybridConfig, HybridSpace
 from nigiri.spec import AcceleratorConfig, MemorySetting
@@ -31,10 +33,19 @@ REPEAT = 5
 """Times that the host runs an operator; the median counts."""
 
 
-def _key(network_layers, x: Layer) -> Key:
-    s = network_layers[x.weights]
-    return (s.depthwise, s.product, s.transpose, s.stride, x.cin, x.cout, x.kernel, x.height, x.width,
-            x.residual is not None, x.pool is not None)
+def _keys(network: Network, steps: Sequence[Step]) -> dict[str, Key]:
+    """By layer: what it is, that an operand of a product is stored, and the layer before, during which its weights are
+    fetched."""
+    layers = [x for x in steps if isinstance(x, Layer)]
+    operands = {x.operand for x in layers}
+    out = {}
+    before: Key = ()
+    for x in layers:
+        s = network.super_layer(x)
+        out[x.name] = (s.depthwise, s.product, s.transpose, s.stride, x.cin, x.cout, x.kernel, x.height, x.width,
+                       x.residual is not None, x.pool is not None, x.name in operands, before)
+        before = (x.cin, x.cout, x.kernel, x.height, s.depthwise)
+    return out
 
 
 @dataclass(kw_only=True)
@@ -56,7 +67,7 @@ class Estimator:
     def operators(self, subnet: HybridConfig) -> list[Operator]:
         """Every operator with its times, in order; compiles and measures only what is not known yet."""
         network, steps, parts = blank(self.space, subnet)
-        keys = {x.name: _key(network.layers, x) for x in steps if isinstance(x, Layer)}
+        keys = _keys(network, steps)
         if any(k not in self.array_ms for k in keys.values()):
             self.compiled += 1
             for name, ms in self.measured(network, parts).items():
@@ -93,7 +104,7 @@ class Estimator:
         """The best mapping of a SubNet's operators, and its time."""
         return best_mapping(self.operators(subnet), self.bytes_of(subnet), self.link)
 
-    def measured(self, network, parts) -> dict[str, float]:
+    def measured(self, network: Network, parts: Sequence[SubNet | Softmax]) -> dict[str, float]:
         """Time of every layer on the array, ms, by name: stores and loads count with the layer before them."""
         programs = [p for p in parts if isinstance(p, SubNet)]
         compiled = compile_parts(network, self.config, programs).compiled
@@ -114,7 +125,7 @@ class Estimator:
                     waiting += x.cycles / (1e3 * self.config.clock_mhz)
         return out
 
-    def _measure_host(self, network, steps, keys: Mapping[str, Key]) -> None:
+    def _measure_host(self, network: Network, steps: Sequence[Step], keys: Mapping[str, Key]) -> None:
         tensors: dict[str, np.ndarray] = {}
         todo = [x for x in steps if isinstance(x, Softmax) or keys[x.name] not in self.host_ms]
         if not todo:
@@ -126,7 +137,7 @@ class Estimator:
                 for s in x.sources:
                     tensors[s] = rng.integers(-128, 128, shapes[s], dtype=np.int8)
                 tokens = shapes[x.sources[0]][-1] * len(x.sources)
-                self.host_ms.setdefault(("softmax", len(x.sources), tokens), _timed(lambda x=x: x.run(tensors, -1)))
+                self.host_ms.setdefault(("softmax", len(x.sources), tokens), _timed(partial(x.run, tensors, -1)))
                 continue
             for t in x.reads:
                 if t == "input":
@@ -140,10 +151,10 @@ class Estimator:
                 tensors[t] = rng.integers(-127, 128, shape, dtype=np.int8)
             alone = SubNet(info=network.subnets[0].info, layers=(x,), entries=network.subnets[0].entries)
             runner = Interpreter.alone(network, alone)
-            self.host_ms[keys[x.name]] = _timed(lambda runner=runner: runner.part(tensors, 0, 1))
+            self.host_ms[keys[x.name]] = _timed(partial(runner.part, tensors, 0, 1))
 
 
-def _timed(run) -> float:
+def _timed(run: Callable[[], object]) -> float:
     """Median time in ms."""
     times = []
     for _ in range(REPEAT):

@@ -11,7 +11,7 @@ from nigiri.compiler.graph import Fold, blocks
 from nigiri.runtime.errors import BadArgument
 from nigiri.spec import descriptor
 from nigiri.spec.config import AcceleratorConfig
-from nigiri.spec.descriptor import Opcode
+from nigiri.spec.descriptor import Flag, Opcode
 
 __all__ = ["CompiledBundle", "DumpTensor", "LayerInfo", "decode_tensor", "encode_tensor"]
 
@@ -169,6 +169,12 @@ class CompiledBundle:
         first, count = self.dump_programs[subnet] if dump else self.program(subnet)
         raw = self.image[first * 64:first * 64 + count * descriptor.BYTES].tobytes()
         return [descriptor.unpack(raw[n:n + descriptor.BYTES]) for n in range(0, len(raw), descriptor.BYTES)]
+
+    @property
+    def products(self) -> bool:
+        """Whether a program has products of two tensors, which devices can since interface 0.2.2."""
+        return any(d["opcode"] == Opcode.CONV and d["flags"] & Flag.PRODUCT
+                   for name in self.programs for d in self.descriptors(name))
 
     def subnet_boxes(self, subnet: str) -> dict[int, Box]:
         """What part of each SuperNet layer a SubNet reads: (output blocks, input blocks, taps) by layer id.

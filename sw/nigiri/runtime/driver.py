@@ -86,6 +86,13 @@ class Driver:
                                      f"{mine:#010x}): compile for the device's configuration or load the other "
                                      "bitstream")
 
+    def require(self, version: tuple[int, int, int], what: str) -> None:
+        """WrongVersion when the device's interface is older than `version`, from which on it can do `what`."""
+        have = self.register("VERSION")
+        if (have >> 16, have >> 8 & 0xFF, have & 0xFF) < version:
+            raise WrongVersion(f"device {self.device.name!r} has interface version {_version(have)}, {what} need "
+                               f"{'.'.join(map(str, version))}: load a newer bitstream")
+
     # window
 
     def attach(self, window_bytes: int) -> int:

@@ -16,6 +16,7 @@ from nigiri.runtime.device import Device
 from nigiri.runtime.driver import WORD, Driver
 from nigiri.runtime.errors import BadArgument, DeviceError
 from nigiri.runtime.placement import Box, Placed, check, entries, place
+from nigiri.spec import descriptor
 
 __all__ = ["CacheChange", "Engine", "Inference", "LayerOutput"]
 
@@ -73,7 +74,8 @@ class Engine:
     Raises
     ------
     BadArgument: `batches` overlap, or are of another network.
-    WrongProduct, WrongVersion, WrongConfiguration: the device is not the one that the bundle was compiled for.
+    WrongProduct, WrongVersion, WrongConfiguration: the device is not the one that the bundle was compiled for, or too
+        old for what its programs do.
     """
 
     def __init__(self, device: Device, compiled: CompiledBundle, timeout_s: float = 60.0, *,
@@ -85,6 +87,8 @@ class Engine:
                 raise BadArgument("programs for several batches must be of one network, each compiled behind the one "
                                   "before")
         self.driver = Driver(device, compiled.config)
+        if any(c.products for c in self.batches.values()):
+            self.driver.require(descriptor.PRODUCTS, "products of two tensors")
         self.driver.attach(max(c.window_words for c in self.batches.values()) * WORD)
         self.driver.write(0, compiled.image)
         for c in batches:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 __all__ = ["CONFIGS", "VERSION", "AcceleratorConfig", "ConfigError", "get_config"]
 
-VERSION = (0, 2, 1)
+VERSION = (0, 2, 2)
 """Version of the hardware interface (register 1): major, minor, patch in one byte each."""
 
 

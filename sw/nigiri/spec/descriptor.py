@@ -62,12 +62,14 @@ import enum
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.fields import Field, decode, encode
 
-__all__ = ["BYTES", "FIELDS", "MAGIC", "MAX_SIDE", "WORDS", "Flag", "Opcode", "out_rows", "pack", "problem", "taps",
+__all__ = ["BYTES", "FIELDS", "MAGIC", "MAX_SIDE", "PRODUCTS", "WORDS", "Flag", "Opcode", "out_rows", "pack", "problem", "taps",
            "unpack"]
 
 BYTES = 128
 WORDS = BYTES // 4
 MAGIC = 0x4E
+PRODUCTS = (0, 2, 2)
+"""Interface version from which on devices know the flags `product` and `transpose`; older ones ignore them."""
 MAX_SIDE = 1023
 """Largest height or width of a feature map."""
 

@@ -12,7 +12,9 @@ from nigiri.hybrid.host import Softmax
 from nigiri.hybrid.run import Golden, on_device
 from nigiri.model.device import GoldenDevice
 from nigiri.runtime.engine import Engine
+from nigiri.runtime.errors import WrongVersion
 from nigiri.spec import get_config
+from nigiri.spec.registers import address
 from nigiri.split.engine import PartEngine
 from nigiri.split.part import compile_parts
 
@@ -112,3 +114,15 @@ def test_softmax_codes():
     assert np.abs(got - 127 * real).max() <= 0.51
     assert np.array_equal(step.run({"r": scores.T}, 0)["s"], got.T)
     assert (step.run({"r": np.full((4, 4), -128, np.int8)}, -1)["s"] == 32).all()
+
+
+def test_an_older_bitstream_is_refused(monkeypatch):
+    """It would take the flag for nothing and give wrong results."""
+    network, _ = random_network(config())
+    device = GoldenDevice(PYNQ)
+    read = device.read_register
+    monkeypatch.setattr(device, "read_register", lambda a: 0x000201 if a == address("VERSION") else read(a))
+    with pytest.raises(WrongVersion, match=r"has interface version 0\.2\.1, products of two tensors need 0\.2\.2: load"):
+        Engine(device, compile_network(network, PYNQ))
+    plain, _ = random_network(config(kinds=(0, 0, 0, 0)))
+    Engine(device, compile_network(plain, PYNQ)).close()

@@ -60,7 +60,7 @@ def test_is_a_device(bench):
 
 def test_identity(bench):
     assert bench.get("PRODUCT_ID").to_bytes(4, "little") == b"NGRI"
-    assert bench.get("VERSION") == 0x000201 and bench.get("CONFIG_DIGEST") == TINY.digest()
+    assert bench.get("VERSION") == 0x000202 and bench.get("CONFIG_DIGEST") == TINY.digest()
 
 
 def test_access(bench):

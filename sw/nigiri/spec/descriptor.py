@@ -62,8 +62,8 @@ import enum
 from nigiri.spec.config import AcceleratorConfig
 from nigiri.spec.fields import Field, decode, encode
 
-__all__ = ["BYTES", "FIELDS", "MAGIC", "MAX_SIDE", "PRODUCTS", "WORDS", "Flag", "Opcode", "out_rows", "pack", "problem", "taps",
-           "unpack"]
+__all__ = ["BYTES", "FIELDS", "MAGIC", "MAX_SIDE", "PRODUCTS", "WORDS", "Flag", "Opcode", "out_rows", "pack",
+           "problem", "taps", "unpack"]
 
 BYTES = 128
 WORDS = BYTES // 4

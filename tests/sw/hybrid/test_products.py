@@ -122,7 +122,7 @@ def test_an_older_bitstream_is_refused(monkeypatch):
     device = GoldenDevice(PYNQ)
     read = device.read_register
     monkeypatch.setattr(device, "read_register", lambda a: 0x000201 if a == address("VERSION") else read(a))
-    with pytest.raises(WrongVersion, match=r"has interface version 0\.2\.1, products of two tensors need 0\.2\.2: load"):
+    with pytest.raises(WrongVersion, match=r"version 0\.2\.1, products of two tensors need 0\.2\.2: load"):
         Engine(device, compile_network(network, PYNQ))
     plain, _ = random_network(config(kinds=(0, 0, 0, 0)))
     Engine(device, compile_network(plain, PYNQ)).close()

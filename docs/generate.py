@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+from hybrid_results import HYBRID
 from results import FOLDER as RESULTS
 from results import equivalence_table, size_table, tables
 from results import table as markdown
@@ -166,6 +167,7 @@ def ofa_page() -> str:
 
 def pages() -> dict[str, str]:
     """Content of every generated file by name."""
+    have = tables()
     return {
         "descriptor_fields.md": field_table(descriptor.FIELDS),
         "fill_fields.md": field_table(residency.FIELDS),
@@ -179,12 +181,12 @@ def pages() -> dict[str, str]:
         "taps.md": tap_picture(),
         "results.md": results_page(),
         "operators.md": operator_tables(),
-        "quantisation.md": tables().get("quantisation", NOT_MEASURED),
-        "subnetact.md": tables().get("subnetact", NOT_MEASURED),
+        "quantisation.md": have.get("quantisation", NOT_MEASURED),
+        "subnetact.md": have.get("subnetact", NOT_MEASURED),
         "resnet8.md": resnet8_page(),
-        **{f"result_{name}.md": tables().get(name, NOT_MEASURED)
+        **{f"result_{name}.md": have.get(name, NOT_MEASURED)
            for name in ("resources", "predictors", "pareto", "hypervolume", "pareto_rtl", "verification", *SERVING,
-                        *SERVICE)},
+                        *SERVICE, *HYBRID)},
         "ofa.md": ofa_page(),
     }
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from board_results import resources_table
+from hybrid_results import hybrid_tables
 from service_results import service_tables
 from serving_results import serving_tables
 from verify_results import verification_table
@@ -270,6 +271,7 @@ def tables(folder: Path = FOLDER) -> dict[str, str]:
         out["subnetact"] = act_table(acts)
     out |= serving_tables(folder)
     out |= service_tables(folder, table)
+    out |= hybrid_tables(folder, table)
     verified = verification_table(folder, table)
     if verified:
         out["verification"] = verified

@@ -28,6 +28,7 @@ from nigiri.cli.serve import serve
 from nigiri.cli.serve_ray import serve_ray
 from nigiri.cli.sweep import sweep
 from nigiri.cli.table import table
+from nigiri.cli.tune import tune
 from nigiri.cli.verify import verify
 from nigiri.cli.verilog import verilog
 
@@ -53,6 +54,7 @@ app.command()(serve)
 app.command("serve-ray")(serve_ray)
 app.command()(sweep)
 app.command()(table)
+app.command()(tune)
 app.command()(verilog)
 app.add_typer(bench, name="bench")
 app.add_typer(verify, name="verify")

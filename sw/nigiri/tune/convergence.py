@@ -55,7 +55,8 @@ def run(learner: Learner, bank: Bank, evaluations: int, seed: int, margin: float
     # Share of good ones from each evaluation on.
     later = np.cumsum(good[::-1])[::-1] / np.arange(evaluations, 0, -1)
     steady = np.flatnonzero(good & (later >= STEADY))
-    return Run(excess=cost[advised], paid=float(cost[tried].mean()), first=int(good.argmax()) + 1 if good.any() else None,
+    return Run(excess=cost[advised], paid=float(cost[tried].mean()),
+               first=int(good.argmax()) + 1 if good.any() else None,
                stays=int(steady[0]) + 1 if len(steady) and steady[0] < evaluations / 2 else None)
 
 

@@ -49,7 +49,7 @@ class Cost:
     Parameters
     ----------
     slo_ms: when an answer is due.
-    violation: so high that breaking a twentieth of all promises costs a quarter of the power of all devices.
+    violation: so high that breaking a twentieth of all promises costs as much as the power of all devices.
     latency: small: among configurations that keep their promises, the quicker one.
     power: of all devices at full clock, costs 1.
 
@@ -57,7 +57,7 @@ class Cost:
     """
 
     slo_ms: float
-    violation: float = 5.0
+    violation: float = 20.0
     latency: float = 0.25
     power: float = 1.0
 

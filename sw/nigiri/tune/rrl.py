@@ -36,8 +36,8 @@ class RRL(EpsilonGreedy):
     The region starts with `radius` and shrinks, so that values become those of single configurations.  With radius 0
     this is :class:`EpsilonGreedy`, choice by choice.
 
-    Source: region-based reinforcement learning of the parallelism of DNN serving (SC 2019): the update of a region whose
-    radius shrinks with visits, and epsilon-greedy choice.  Kernel, metric and rate, `own` and `prior` are ours.
+    Source: region-based reinforcement learning of the parallelism of DNN serving (SC 2019): the update of a region
+    whose radius shrinks with visits, and epsilon-greedy choice.  Kernel, metric and rate, `own` and `prior` are ours.
 
     Parameters
     ----------

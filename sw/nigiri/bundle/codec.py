@@ -30,6 +30,8 @@ def _layer_to(layer: Layer, params: int, table: int | None) -> dict[str, Any]:
         out["plane"] = layer.plane
     if layer.operand:
         out["operand"] = layer.operand
+    if layer.step:
+        out["step"] = layer.step
     if layer.residual:
         out["residual"] = asdict(layer.residual)
     if layer.scale:
@@ -48,7 +50,7 @@ def _layer_from(data: dict[str, Any], constants: np.ndarray) -> Layer:
     bias, mult, shift = unpack_params(words(data["params"], -(-data["cout"] // 8)), data["cout"])
     table = words(data["table"], 4).reshape(-1).view(np.int8) if "table" in data else None
     return Layer(**{key: data[key] for key in SCALARS}, bias=bias, mult=mult, shift=shift, table=table,
-                 plane=data.get("plane", 0), operand=data.get("operand", ""),
+                 plane=data.get("plane", 0), operand=data.get("operand", ""), step=float(data.get("step", 0.0)),
                  residual=Residual(**data["residual"]) if "residual" in data else None,
                  scale=Scale(**data["scale"]) if "scale" in data else None,
                  pool=Pool(**data["pool"]) if "pool" in data else None)

@@ -132,7 +132,7 @@ class Layer:
     weights: SuperNet layer id.  cin, cout, kernel: the part of it that is used (prefixes; centre crop).
     height, width: of the input.  plane: a layer of kernel 1 and stride 2 may read the odd rows (2), columns (1) or both
     (3) of an even image, instead of the even ones: a phase plane of the source.  operand: the second tensor of a
-    product.  bias int32, mult uint16, shift uint8:
+    product.  step: real value of a code of the result, 0 where it is not known.  bias int32, mult uint16, shift uint8:
     arrays of `cout`.  table: int8 [256], indexed by the code as a byte, or None.
     """
 
@@ -157,6 +157,7 @@ class Layer:
     pool: Pool | None = None
     plane: int = 0
     operand: str = ""
+    step: float = 0.0
 
     @property
     def sources(self) -> tuple[str, ...]:

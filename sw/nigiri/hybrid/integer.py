@@ -73,7 +73,7 @@ class _Builder:
         pixels = self.shapes[name][1] * self.shapes[name][2]
         self.steps.append(Layer(
             name=name, weights=s.id, cin=cin, cout=cout, kernel=kernel, height=height, width=width, source=source,
-            bias=bias, mult=mult, shift=shift, zp_in=scale.zp, zp_out=own.zp,
+            bias=bias, mult=mult, shift=shift, zp_in=scale.zp, zp_out=own.zp, step=self.scales[name].step,
             act_min=-127 if _head(name)[0] in "kv" and _head(name)[1] >= 0 else -128,
             residual=self._residual(name, residual) if residual else None,
             pool=self._pool(name, pixels) if pool else None))
@@ -92,7 +92,8 @@ class _Builder:
         self.steps.append(Layer(
             name=name, weights=self.products[transpose].id, cin=cin, cout=cout, kernel=1, height=height, width=width,
             source=source, operand=operand, bias=np.zeros(cout, np.int32), mult=np.full(cout, mult, np.uint16),
-            shift=np.full(cout, shift, np.uint8), zp_in=0, zp_out=self.scales[name].zp, act_min=low))
+            shift=np.full(cout, shift, np.uint8), zp_in=0, zp_out=self.scales[name].zp, act_min=low,
+            step=self.scales[name].step))
         return name
 
     def _residual(self, name: str, source: str) -> Residual:

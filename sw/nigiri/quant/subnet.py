@@ -31,7 +31,7 @@ class _Builder:
                                  s_out=own.step, zp_in=scale_in.zp, sums=codes.reshape(cout, -1).sum(1, dtype=np.int64))
         self.layers.append(Layer(name=name, weights=s.id, cin=cin, cout=cout, kernel=kernel, height=self.height,
                                  width=self.width, source=self.source, bias=bias, mult=mult, shift=shift,
-                                 zp_in=scale_in.zp, zp_out=own.zp,
+                                 zp_in=scale_in.zp, zp_out=own.zp, step=self.scales[name].step,
                                  residual=self._residual(name, residual) if residual else None,
                                  pool=self._pool(name, s.stride) if pool else None))
         self.source = f"{name}.pool" if pool else name

@@ -63,9 +63,13 @@ class EpsilonGreedy:
     def choose(self) -> int:
         chance = self.epsilon * (0.5 ** (self.evaluations / self.half) if self.half else 1.0)
         if self.random.random() < chance:
-            return int(self.random.integers(self.count))
+            return self.explore()
         top = np.flatnonzero(self.values == self.values.max())
         return int(top[self.random.integers(len(top))]) if len(top) > 1 else int(top[0])
+
+    def explore(self) -> int:
+        """Any configuration."""
+        return int(self.random.integers(self.count))
 
     def learn(self, index: int, reward: float) -> None:
         self.evaluations += 1

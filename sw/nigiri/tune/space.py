@@ -106,9 +106,11 @@ class Space:
     @cached_property
     def distances(self) -> np.ndarray:
         """Euclidean, float32 [configurations, configurations]."""
-        x = self.coordinates
-        square = (x ** 2).sum(axis=1)
-        return np.sqrt(np.maximum(0.0, square[:, None] + square[None] - 2 * x @ x.T)).astype(np.float32)
+        # Axis by axis, so that the distance to itself is exactly 0.
+        square = np.zeros((len(self), len(self)), np.float32)
+        for x in self.coordinates.T:
+            square += np.subtract.outer(x, x).astype(np.float32) ** 2
+        return np.sqrt(square)
 
 
 def serving_space(*, batch: Sequence[int] = (1, 2, 4, 8, 16), timeout_ms: Sequence[float] = (0, 0.5, 1, 2),

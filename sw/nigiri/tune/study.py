@@ -71,7 +71,7 @@ def learners(space: Space) -> dict[str, Callable[[int], Learner]]:
     """Makers of all that are compared, by name; each takes a seed."""
     n, d = len(space), space.distances
     return {"RRL": lambda s: RRL(d, seed=s),
-            "RRL, optimistic": lambda s: RRL(d, initial=0.0, epsilon=0.05, seed=s),
+            "RRL, optimistic": lambda s: RRL(d, own=True, initial=0.0, epsilon=0.05, seed=s),
             "epsilon-greedy 0.1": lambda s: EpsilonGreedy(n, epsilon=0.1, seed=s),
             "epsilon-greedy 0.3": lambda s: EpsilonGreedy(n, epsilon=0.3, seed=s),
             "epsilon-greedy, optimistic": lambda s: EpsilonGreedy(n, epsilon=0.05, initial=0.0, seed=s),
@@ -83,10 +83,11 @@ def ablation(space: Space) -> dict[str, Callable[[int], Learner]]:
     plain = Space(axes=tuple(replace(a, stretch=1.0) for a in space.axes)).distances
     d = space.distances
     return {"all axes equally long": lambda s: RRL(plain, seed=s),
-            "regions also move what was tried": lambda s: RRL(d, own=False, seed=s),
-            "both": lambda s: RRL(plain, own=False, seed=s), "gauss": lambda s: RRL(d, kernel="gauss", seed=s),
-            "box": lambda s: RRL(d, kernel="box", seed=s), "radius 0.4": lambda s: RRL(d, radius=0.4, seed=s),
-            "radius 0.9": lambda s: RRL(d, radius=0.9, seed=s),
+            "explores everywhere alike": lambda s: RRL(d, local=0.0, seed=s),
+            "both": lambda s: RRL(plain, local=0.0, seed=s),
+            "tried ones keep to their own rewards": lambda s: RRL(d, own=True, seed=s),
+            "gauss": lambda s: RRL(d, kernel="gauss", seed=s), "box": lambda s: RRL(d, kernel="box", seed=s),
+            "radius 0.4": lambda s: RRL(d, radius=0.4, seed=s), "radius 0.9": lambda s: RRL(d, radius=0.9, seed=s),
             "radius falls with time": lambda s: RRL(d, shrink="time", factor=0.3, seed=s)}
 
 

@@ -13,6 +13,8 @@ __all__ = ["Bandwidth", "Chooser", "Costs"]
 
 KEEP = 0.1
 """Share by which another cut must be better, so that the cut does not flap with the bandwidth."""
+RISE = 1.5
+"""Factor by which an estimate grows that no transfer has confirmed for a while."""
 WEIGHT = 0.3
 """Of the newest transfer in the estimate of the bandwidth."""
 
@@ -67,6 +69,10 @@ class Bandwidth:
         """A transfer of `nbytes` took `ms`."""
         if ms > 0:
             self.mbit_s += WEIGHT * (8e-3 * nbytes / ms - self.mbit_s)
+
+    def hope(self) -> None:
+        """Nothing has been sent for a while: what was measured is old news, so the estimate rises."""
+        self.mbit_s *= RISE
 
 
 class Chooser:

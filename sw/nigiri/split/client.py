@@ -19,6 +19,8 @@ from nigiri.split.wire import LIMIT, BadMessage, Message, pack, unpack
 
 __all__ = ["Answer", "HttpLink", "Link", "LinkDown", "SplitClient", "Throttled"]
 
+PROBE_S = 1.0
+"""Without a transfer for so long, the bandwidth is taken to have risen."""
 PAUSE_S = 1.0
 """After a failure the server is left alone for so long."""
 
@@ -94,7 +96,7 @@ class SplitClient:
                  bandwidth: Bandwidth | None = None, rtt_ms: float = 0.0,
                  clock: Callable[[], float] = time.monotonic):
         self.network, self.runner, self.link, self.clock = network, runner, link, clock
-        self.bandwidth, self.down_until = bandwidth or Bandwidth(), -1.0
+        self.bandwidth, self.down_until, self.sent = bandwidth or Bandwidth(), -1.0, clock()
         self.choosers = {name: Chooser(c, rtt_ms) for name, c in costs.items()}
 
     def infer(self, subnet: str, image: np.ndarray) -> Answer:
@@ -107,6 +109,10 @@ class SplitClient:
         s, chooser, rate = self.network.subnet(subnet), self.choosers[subnet], self.bandwidth.mbit_s
         count = len(s.layers)
         cut = count if self.clock() < self.down_until else chooser.choose(rate)
+        if cut == count and self.clock() - self.sent > PROBE_S:
+            # Who sends nothing measures nothing: without this a link that was bad once would never be used again.
+            self.bandwidth.hope()
+            self.sent = self.clock()
         tensors: Mapping[str, np.ndarray] = {INPUT: image}
         if cut:
             tensors = self.runner.run(subnet, 0, cut, tensors)
@@ -121,7 +127,7 @@ class SplitClient:
 
     def _ask(self, subnet: str, cut: int, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         raw = pack(self.network, Message(subnet=subnet, at=cut, tensors=dict(tensors)))
-        began = self.clock()
+        began = self.sent = self.clock()
         message = unpack(self.network, self.link.send(raw))
         costs = self.choosers[subnet].costs
         if message.subnet != subnet or message.at != len(costs.client_ms):

@@ -27,9 +27,9 @@ def tune(family: Annotated[str | None, typer.Option(help="Only the workloads of 
     from datetime import date
     from time import process_time
 
+    from nigiri.cli.tune_plot import plot_tuning
     from nigiri.runtime.errors import BadArgument
     from nigiri.tune.changing import ChangingRequest, changing
-    from nigiri.tune.plots import plot_tuning
     from nigiri.tune.study import MACHINE, SUBGRAPHS, WORKLOADS, StudyRequest, environment, study
 
     chosen = tuple(w for w in WORKLOADS if family in (None, w.family))

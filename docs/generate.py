@@ -186,7 +186,7 @@ def pages() -> dict[str, str]:
         "resnet8.md": resnet8_page(),
         **{f"result_{name}.md": have.get(name, NOT_MEASURED)
            for name in ("resources", "predictors", "pareto", "hypervolume", "pareto_rtl", "verification", *SERVING,
-                        *SERVICE, *HYBRID)},
+                        *SERVICE, *HYBRID, "split")},
         "ofa.md": ofa_page(),
     }
 

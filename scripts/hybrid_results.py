@@ -33,9 +33,11 @@ def hybrid_tables(folder: Path, table: Callable[..., str]) -> dict[str, str]:
         "hybrid_front": f"{where}:\n\n" + table(
             ["SubNet", "ms", "int8 %", "predicted %", "MMAC", "blocks by stage", "attention", "normaliser",
              "launches"], front),
-        "hybrid_equal": table(["SubNet with attention", "ms", "int8 %", "best without, no slower, %", "gain, points"],
+        "hybrid_equal": table(["SubNet with attention", "ms", "int8 %", "best without, no slower, %", "gain",
+                               "line between those without, %", "gain"],
                               [[r["name"], f"{r['ms']:.3f}", f"{r['int8']:.2f}", f"{r['convolution']:.2f}",
-                                f"{r['gain']:+.2f}"] for r in d["equal_latency"]]),
+                                f"{r['gain']:+.2f}", f"{r['line']:.2f}", f"{r['gain_line']:+.2f}"]
+                               for r in d["equal_latency"]]),
         "hybrid_mapping": table(["normaliser", "ms", "launches", "on the host", "softmax, ms", "all on the host, ms"],
                                 mapping),
     }

@@ -9,6 +9,7 @@ from board_results import resources_table
 from hybrid_results import hybrid_tables
 from service_results import service_tables
 from serving_results import serving_tables
+from split_results import split_tables
 from verify_results import verification_table
 
 __all__ = ["FOLDER", "act_table", "bench_table", "demo_table", "equivalence_table", "hypervolume_table", "model_table",
@@ -271,7 +272,7 @@ def tables(folder: Path = FOLDER) -> dict[str, str]:
         out["subnetact"] = act_table(acts)
     out |= serving_tables(folder)
     out |= service_tables(folder, table)
-    out |= hybrid_tables(folder, table)
+    out |= hybrid_tables(folder, table) | split_tables(folder, table)
     verified = verification_table(folder, table)
     if verified:
         out["verification"] = verified

@@ -26,6 +26,7 @@ from nigiri.cli.run import run
 from nigiri.cli.selftest import selftest
 from nigiri.cli.serve import serve
 from nigiri.cli.serve_ray import serve_ray
+from nigiri.cli.split import split
 from nigiri.cli.sweep import sweep
 from nigiri.cli.table import table
 from nigiri.cli.tune import tune
@@ -57,6 +58,7 @@ app.command()(table)
 app.command()(tune)
 app.command()(verilog)
 app.add_typer(bench, name="bench")
+app.add_typer(split, name="split")
 app.add_typer(verify, name="verify")
 reproduce = typer.Typer(help="Published experiments, here.", no_args_is_help=True)
 app.add_typer(reproduce, name="reproduce")

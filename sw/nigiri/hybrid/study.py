@@ -90,15 +90,19 @@ def measure_chosen(net: Any, picks: dict[str, Found], calibration: Any, images: 
     return out
 
 
-def at_equal_latency(rows: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
-    """For every hybrid SubNet with attention, the best one without it that is no slower, and the difference."""
+def at_equal_latency(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For every hybrid SubNet with attention: the best one without it that is no slower, and the straight line between
+    measured ones without it at the same latency, with the differences."""
     plain = [r for r in rows if not any(r["kinds"])]
+    line = best_front(plain)
     out = []
     for r in rows:
         rivals = [p["int8"] for p in plain if p["ms"] <= r["ms"] * 1.005]
         if any(r["kinds"]) and rivals:
             out.append({"name": r["name"], "ms": r["ms"], "int8": r["int8"], "convolution": max(rivals),
                         "gain": round(r["int8"] - max(rivals), 2)})
+            between = float(np.interp(r["ms"], [p["ms"] for p in line], [p["int8"] for p in line]))
+            out[-1] |= {"line": round(between, 2), "gain_line": round(r["int8"] - between, 2)}
     return out
 
 

@@ -8,11 +8,13 @@ import numpy as np
 from nigiri.compiler.graph import Network
 from nigiri.compiler.interpret import Interpreter
 from nigiri.cycles import predict
-from nigiri.spec import AcceleratorConfig, MemorySetting
+from nigiri.runtime.errors import BadArgument
+from nigiri.spec import AcceleratorConfig, MemorySetting, get_config
 from nigiri.spec.descriptor import Opcode
+from nigiri.spec.memory import default_memory
 from nigiri.split.part import compile_parts, part_of
 
-__all__ = ["array_ms", "measured_ms"]
+__all__ = ["array_ms", "measured_ms", "side_ms"]
 
 
 def array_ms(network: Network, subnet: str, config: AcceleratorConfig, memory: MemorySetting,
@@ -42,6 +44,24 @@ def array_ms(network: Network, subnet: str, config: AcceleratorConfig, memory: M
         else:
             out[now] += ms
     return out
+
+
+def side_ms(network: Network, subnet: str, machine: str) -> list[float]:
+    """:func:`array_ms` for CONFIG or CONFIG@MHz, with the board's memory.
+
+    Raises
+    ------
+    ConfigError: no such configuration.  BadArgument: the clock is no positive number.
+    """
+    name, _, clock = machine.partition("@")
+    config = get_config(name)
+    try:
+        mhz = float(clock) if clock else config.clock_mhz
+    except ValueError:
+        mhz = 0.0
+    if not 0 < mhz < 10_000:
+        raise BadArgument(f"{machine!r} must be CONFIG or CONFIG@MHz, such as zcu104@200")
+    return array_ms(network, subnet, config, default_memory(config), mhz)
 
 
 def measured_ms(network: Network, subnet: str, repeat: int = 3) -> list[float]:

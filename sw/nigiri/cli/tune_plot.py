@@ -30,6 +30,8 @@ def plot_tuning(d: dict[str, Any], path: Path) -> None:
         axis.axhline(5, color="black", lw=0.6, ls=":")
         axis.set_xscale("log")
         axis.set_yscale("symlog", linthresh=5)
+        axis.set_ylim(bottom=0)
+        axis.set_yticks([0, 5, 10, 100, 1000], ["0", "5", "10", "100", "1000"])
         axis.set_title(f"{w['family']}, {w['rate']:g} queries/s", fontsize=9)
         axis.set_xlabel("evaluations", fontsize=8)
         if n == 0:

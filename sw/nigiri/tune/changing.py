@@ -108,7 +108,7 @@ def changing(r: ChangingRequest, progress: Callable[[str], None] = lambda text: 
         rows.append({"name": name, "point": point, "passes": [_mean(got, env)]})
     makers: dict[str, Callable[[int, int], EpsilonGreedy]] = {
         "epsilon-greedy": lambda s, level: EpsilonGreedy(n, half=HALF, step=STEP, seed=1000 * s + level + 500),
-        "RRL": lambda s, level: RRL(d, half=HALF, step=STEP, seed=1000 * s + level + 500)}
+        "RRL": lambda s, level: RRL(d, half=HALF, step=STEP, logarithm=True, seed=1000 * s + level + 500)}
     learned: dict[int, dict[str, float]] = {}
     for name, make in makers.items():
         passes = [list[Outcome]() for _ in range(r.passes)]

@@ -54,12 +54,14 @@ class RRL(EpsilonGreedy):
     local: of what epsilon explores, the share that is drawn from the region around the best instead of from everything,
         nearer ones more often.  A mean over a region is never above its best member, so that greed alone does not look
         beside it.
+    logarithm: values are means of -log(-R) instead of R, for rewards below 0 that are costs with their sign changed.
+        What is near a cliff then suffers less from what lies below it.
     """
 
     def __init__(self, distances: np.ndarray, *, radius: float = 0.6, kernel: Kernel = "triangle",
-                 shrink: Shrink = "visits", factor: float = 0.7, own: bool = False, initial: float | None = None,
+                 shrink: Shrink = "visits", factor: float = 0.7, own: bool = True, initial: float | None = None,
                  prior: float = 0.1, local: float = 0.5, epsilon: float = 0.1, half: float | None = None,
-                 step: float = 0.0, seed: int = 0) -> None:
+                 step: float = 0.0, logarithm: bool = False, seed: int = 0) -> None:
         super().__init__(len(distances), epsilon=epsilon, half=half, initial=initial, step=step, seed=seed)
         if distances.shape != (self.count, self.count):
             raise TuneError(f"distances must be a square matrix, not {distances.shape}")
@@ -72,6 +74,7 @@ class RRL(EpsilonGreedy):
         self.distances, self.radius, self.kernel = distances, radius, kernel
         self.shrink, self.factor, self.own, self.local = shrink, factor, own, local
         self.prior = 0.0 if initial is None else prior
+        self.logarithm = logarithm
 
     def region(self, index: int) -> float | np.ndarray:
         """The radius around a configuration now, for all others or by configuration."""
@@ -91,6 +94,10 @@ class RRL(EpsilonGreedy):
         return super().explore()
 
     def learn(self, index: int, reward: float) -> None:
+        if self.logarithm:
+            if reward >= 0:
+                raise TuneError(f"with logarithm every reward must be below 0, not {reward}")
+            reward = -float(np.log(-reward))
         radius = self.region(index)
         inside = self.distances[index] < radius
         if self.own:

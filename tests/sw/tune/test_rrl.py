@@ -126,6 +126,15 @@ def test_regions_are_faster_than_points():
     assert np.median(r) * 2 < np.median(e)
 
 
+def test_logarithms_of_costs():
+    a = RRL(LINE.distances, radius=0.0, logarithm=True)
+    for cost in (1.0, 4.0):
+        a.learn(2, -cost)
+    assert a.values[2] == pytest.approx(-np.log(2.0))
+    with pytest.raises(TuneError, match=r"below 0, not 0\.0"):
+        a.learn(2, 0.0)
+
+
 def test_exploring_looks_beside_the_best():
     a = RRL(LINE.distances, radius=2.0, epsilon=1.0, local=1.0, seed=1)
     a.learn(1, -1.0)

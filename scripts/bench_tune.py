@@ -1,4 +1,4 @@
-"""Writes docs/results/rrl.json and docs/img/rrl.png: `nigiri tune`, about five minutes on one core."""
+"""Writes docs/results/rrl.json and docs/img/rrl.png: `nigiri tune`, five to six minutes on one core."""
 from __future__ import annotations
 
 import subprocess

@@ -19,7 +19,7 @@ def sound(dice: random.Random, config) -> dict[str, int]:
     """A descriptor that keeps every rule, near the limits as often as not."""
     d = dict.fromkeys((f.name for f in descriptor.FIELDS), 0)
     d |= {f.name: dice.randint(f.low, f.high) for f in descriptor.FIELDS if dice.random() < 0.3}
-    d |= {"magic": descriptor.MAGIC, "opcode": dice.choice(list(Opcode)), "flags": dice.getrandbits(9),
+    d |= {"magic": descriptor.MAGIC, "opcode": dice.choice(list(Opcode)), "flags": dice.getrandbits(11),
           "layer": dice.choice((0, config.layers - 1)),
           "in_w": dice.choice((1, 32, descriptor.MAX_SIDE)), "in_h": dice.choice((1, 7, descriptor.MAX_SIDE)),
           "out_h": dice.choice((1, 5, descriptor.MAX_SIDE)), "split": dice.randrange(config.groups.bit_length()),
@@ -30,9 +30,11 @@ def sound(dice: random.Random, config) -> dict[str, int]:
     d["y_first"] = dice.choice((0, descriptor.MAX_SIDE - d["out_h"]))
     if d["flags"] & Flag.DEPTHWISE and d["flags"] & Flag.MAXIMUM:
         d["flags"] &= ~dice.choice((Flag.DEPTHWISE, Flag.MAXIMUM))
+    if d["flags"] & (Flag.DEPTHWISE | Flag.MAXIMUM) or not d["flags"] & Flag.PRODUCT:
+        d["flags"] &= ~(Flag.PRODUCT | Flag.TRANSPOSE)
     if d["flags"] & ALONE:
         d["split"] = 0
-    kernels = (3, 5, 7) if d["flags"] & Flag.MAXIMUM else (1, 3, 5, 7)
+    kernels = (3, 5, 7) if d["flags"] & Flag.MAXIMUM else (1,) if d["flags"] & Flag.PRODUCT else (1, 3, 5, 7)
     d["kernel"] = dice.choice([k for k in kernels if descriptor.taps(d | {"kernel": k}) < config.ring_words])
     if not d["flags"] & (Flag.DEPTHWISE | Flag.MAXIMUM):
         d["in_blocks"] = max(1, (config.ring_words - 1) // d["kernel"] ** 2 - dice.randint(0, 1))
@@ -49,7 +51,7 @@ def spoil(dice: random.Random, config, d: dict[str, int]) -> dict[str, int]:
             ("in_blocks", (0, 2, (config.ring_words - 1) // max(1, d["kernel"] ** 2) + 1, config.ring_words, 0xFFFF)),
             ("out_h", (0, descriptor.MAX_SIDE - d["y_first"] + 1 & 0xFFFF, 0xFFFF)), ("split", range(4)),
             ("y_first", (1, descriptor.MAX_SIDE - d["out_h"] + 1 & 0xFFFF, 0xFFFF)),
-            ("out_phase", range(config.banks)), ("flags", range(512)), ("in_base", range(1, 8)),
+            ("out_phase", range(config.banks)), ("flags", range(2048)), ("in_base", range(1, 8)),
             ("out_base", range(1, 8)), ("length", (0, 1, 4, config.ab_words + 8, 2**32 - 8, config.ab_words - 1))))
         d[name] = dice.choice(values)
     return d

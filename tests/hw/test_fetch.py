@@ -10,6 +10,7 @@ from hw_helpers import layer_bits, put, run, small
 from nigiri.spec import descriptor
 from nigiri.spec.descriptor import Flag, Opcode
 from nigiri_hw.core.fetch import FetchUnit
+from nigiri_hw.core.request import Kind
 
 CONFIG = small(db_words=64, pb_words=256)
 ENTRY = ("valid", "out_blocks", "in_blocks", "taps", "base", "size")
@@ -19,6 +20,7 @@ def expected(layer, entry):
     """(kind, word or PB address) of every word, in order: table, parameters, weights."""
     out = [("dram", layer["table_offset"] + k) for k in range(4)] if layer["flags"] & Flag.TABLE else []
     taps = descriptor.taps(layer)
+    entry = entry | {"valid": entry["valid"] and not layer["flags"] & Flag.PRODUCT}
     for ob in range(layer["out_blocks"]):
         out.append(("dram", layer["param_offset"] + ob))
         for ib in range(layer["in_blocks"]):
@@ -26,8 +28,17 @@ def expected(layer, entry):
                 if entry["valid"] and ob < entry["out_blocks"] and ib < entry["in_blocks"] and t < entry["taps"]:
                     out.append(("pb", entry["base"] + (ob * entry["in_blocks"] + ib) * entry["taps"] + t))
                 else:
-                    out.append(("dram", layer["mem_offset"] + (ob * layer["w_blocks"] + ib) * layer["w_taps"] + t))
+                    out.append(("dram", layer["mem_offset"] + place(layer, ob, ib) + t))
     return out
+
+
+def place(layer, ob, ib):
+    """Where the words of a pair of blocks begin, from the layer's offset on."""
+    if layer["flags"] & Flag.TRANSPOSE:
+        return ob * layer["w_taps"] + ib
+    if layer["flags"] & Flag.PRODUCT:
+        return ib * layer["w_taps"] + ob
+    return (ob * layer["w_blocks"] + ib) * layer["w_taps"]
 
 
 def random_layer(dice, number):
@@ -39,6 +50,9 @@ def random_layer(dice, number):
              "out_blocks": dice.randint(1, 4), "in_blocks": ib, "mem_offset": dice.randint(0, 3000),
              "w_taps": taps + dice.choice((0, 0, 5)), "w_blocks": ib + dice.choice((0, 1)),
              "param_offset": dice.randint(0, 3000), "table_offset": dice.randint(0, 3000), "layer": number % 8}
+    if kernel == 1 and not flags & Flag.DEPTHWISE and dice.random() < 0.6:
+        layer["flags"] |= Flag.PRODUCT | dice.choice((0, Flag.TRANSPOSE))
+        layer["w_taps"] = dice.randint(1, 6)
     box = {"out_blocks": dice.randint(1, 4), "in_blocks": dice.randint(1, layer["w_blocks"]),
            "taps": dice.randint(1, layer["w_taps"])}
     entry = {"valid": dice.random() < 0.7, **box, "base": dice.randint(0, 100),
@@ -59,6 +73,9 @@ class Bench:
         if ctx.get(dut.request.valid) and ctx.get(dut.request.ready):
             p = dut.request.payload
             first, count = ctx.get(p.offset), ctx.get(p.count)
+            turned = self.layer_now["flags"] & Flag.TRANSPOSE and not ctx.get(dut.request_table)
+            assert ctx.get(p.kind) == (Kind.TRANSPOSED if turned else Kind.DYNAMIC)
+            assert self.reached or not self.layer_now["flags"] & Flag.PRODUCT
             assert ctx.get(p.dest) == self.head and first + count <= 4000
             self.got += [("dram", first + k) for k in range(count)]
             return count
@@ -72,6 +89,7 @@ class Bench:
     async def layer(self, ctx, layer, entry):
         """Until the unit has popped the descriptor; the cycles it took."""
         dut, size = self.dut, CONFIG.ring_words
+        self.layer_now, self.reached = layer, False
         ctx.set(dut.desc.as_value(), layer_bits(**layer))
         ctx.set(dut.desc_valid, 1)
         ctx.set(dut.entry.as_value(), 0)
@@ -81,6 +99,8 @@ class Bench:
             ctx.set(dut.request.ready, self.dice.random() >= self.stalls)
             ctx.set(dut.copy_ready, self.dice.random() >= self.stalls)
             ctx.set(dut.hold, self.dice.random() < self.stalls / 2)
+            self.reached = self.reached or self.dice.random() >= self.stalls
+            ctx.set(dut.reached, self.reached)
             put(ctx, dut.head, [self.head])
             put(ctx, dut.free, [size - self.fill])
             moved = self.sources(ctx)
@@ -138,6 +158,27 @@ def test_stops_at_the_end_of_the_window(change):
         await bench.start(ctx, 4000)
         assert await bench.layer(ctx, layer, entry | {"valid": 0}) is None
         assert bench.got == want[:len(bench.got)] and all(w < 4000 for _, w in bench.got)
+    run(dut, body)
+
+
+def test_a_product_waits_until_the_sequencer_has_come_to_it():
+    dut = FetchUnit(CONFIG)
+    bench = Bench(dut, 0.0, 1)
+    layer, _ = random_layer(random.Random(5), 0)
+    layer |= {"flags": Flag.PRODUCT, "kernel": 1, "in_blocks": 2, "w_taps": 2}
+
+    async def body(ctx):
+        await bench.start(ctx, 4000)
+        ctx.set(dut.desc.as_value(), layer_bits(**layer))
+        put(ctx, (dut.desc_valid, dut.request.ready, *dut.free), (1, 1, 32))
+        ctx.set(dut.hold, 1)                      # what a fill holds up are layers that it may change
+        for cycle in range(60):
+            ctx.set(dut.reached, cycle >= 40)
+            assert cycle > 40 or not ctx.get(dut.request.valid)
+            if ctx.get(dut.request.valid):
+                break
+            await ctx.tick()
+        assert 40 < cycle < 55 and not ctx.get(dut.busy)
     run(dut, body)
 
 

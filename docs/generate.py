@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+from graft_results import GRAFT
 from hybrid_results import HYBRID
 from results import FOLDER as RESULTS
 from results import equivalence_table, size_table, tables
@@ -186,7 +187,7 @@ def pages() -> dict[str, str]:
         "resnet8.md": resnet8_page(),
         **{f"result_{name}.md": have.get(name, NOT_MEASURED)
            for name in ("resources", "predictors", "pareto", "hypervolume", "pareto_rtl", "verification", *SERVING,
-                        *SERVICE, *HYBRID, "split")},
+                        *SERVICE, *HYBRID, *GRAFT, "split")},
         "ofa.md": ofa_page(),
     }
 

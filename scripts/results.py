@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from board_results import resources_table
+from graft_results import graft_tables
 from hybrid_results import hybrid_tables
 from service_results import service_tables
 from serving_results import serving_tables
@@ -272,7 +273,7 @@ def tables(folder: Path = FOLDER) -> dict[str, str]:
         out["subnetact"] = act_table(acts)
     out |= serving_tables(folder)
     out |= service_tables(folder, table)
-    out |= hybrid_tables(folder, table) | split_tables(folder, table)
+    out |= hybrid_tables(folder, table) | split_tables(folder, table) | graft_tables(folder, table)
     verified = verification_table(folder, table)
     if verified:
         out["verification"] = verified

@@ -12,6 +12,7 @@ from nigiri.cli.bench_speed import bench_speed
 from nigiri.cli.bitstream import bitstream
 from nigiri.cli.compile import compile_command
 from nigiri.cli.demo import demo
+from nigiri.cli.graft import graft
 from nigiri.cli.hybrid import hybrid
 from nigiri.cli.import_model import import_model
 from nigiri.cli.info import info
@@ -42,6 +43,7 @@ bench = typer.Typer(help="Measure.", no_args_is_help=True)
 app.command()(bitstream)
 app.command("compile")(compile_command)
 app.command()(demo)
+app.command()(graft)
 app.command()(hybrid)
 app.command("import")(import_model)
 app.command()(info)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from nigiri import bundle
 from nigiri.compiler.graph import Network
 from nigiri.graft.profile import Profile, profile_of
+from nigiri.runtime.errors import BadArgument
 from nigiri.search.cost import blank
 from nigiri.spec import get_config
 from nigiri.spec.memory import default_memory
@@ -14,7 +15,7 @@ from nigiri.split.times import side_ms
 from nigiri.zoo.build import FAMILIES
 from nigiri.zoo.plan import Choice
 
-__all__ = ["WORKLOADS", "Workload", "networks", "own_times", "profiles"]
+__all__ = ["WORKLOADS", "Workload", "networks", "own_times", "profiles", "workload_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +27,10 @@ class Workload:
     client: str
 
 
-WORKLOADS = (Workload(name="ofa_resnet50", server="zcu104", client="pynq_z2@25"),
-             Workload(name="ofa_mbv3_w10", server="kv260", client="pynq_z2@10"),
+WORKLOADS = (Workload(name="ofa_mbv3_w10", server="kv260", client="pynq_z2@10"),
              Workload(name="ofa_mbv3_w12", server="zcu104", client="pynq_z2@10"),
-             Workload(name="cifar", server="pynq_z2", client="pynq_z2@1"))
+             Workload(name="cifar", server="pynq_z2", client="pynq_z2@1"),
+             Workload(name="ofa_resnet50", server="zcu104", client="pynq_z2@25"))
 
 
 def _late(family: str) -> dict[str, Choice]:
@@ -68,6 +69,14 @@ def _widened(family: str, small: Choice, big: Choice, depth: tuple[int, ...], pe
             expand_r.append((0.35 if late and wide else small.expand[k] or least) if on else 0)
             k += 1
     return replace(small, depth=depth, expand=tuple(expand_r))
+
+
+def workload_of(name: str) -> Workload:
+    """The workload called `name`; BadArgument lists those that exist."""
+    for w in WORKLOADS:
+        if w.name == name:
+            return w
+    raise BadArgument(f"unknown network {name!r}: choose one of {', '.join(w.name for w in WORKLOADS)}")
 
 
 def networks(workload: Workload) -> dict[str, Network]:

@@ -7,29 +7,35 @@ layer P on that every fragment reaches in stages of its own, which may join in t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from nigiri.graft.costs import costs
 from nigiri.graft.fragment import Fragment, Instances, Stage, instances
 from nigiri.graft.profile import Profile
 
 __all__ = ["GRID", "Piece", "Settings", "align", "merged"]
 
-GRID = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
+GRID = tuple(n / 20 for n in range(1, 20))
 """Shares of the smallest budget that the joined stage is tried with."""
-POINTS = 8
+POINTS = 12
 """Most layers that joining is tried at."""
+TRIES = 4
+"""Most promising points and budgets that are looked at closely."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """across: different SubNets join where their layers are the same.  realign: fragments of different first layers
-    join.  points, grid: how much is tried."""
+    join.  points, grid, tries: how much is tried."""
 
     across: bool = True
     realign: bool = True
     points: int = POINTS
     grid: tuple[float, ...] = GRID
+    tries: int = TRIES
 
 
 @dataclass(frozen=True)
@@ -68,20 +74,44 @@ def _stage(subnet: str, first: int, end: int, budget: float, rate: float, pieces
                   fragments=tuple(x.number for x in pieces), instances=found),)
 
 
+def _by(pieces: Sequence[Piece], key: Callable[[Piece], object]) -> list[list[Piece]]:
+    out: dict[object, list[Piece]] = {}
+    for p in pieces:
+        out.setdefault(key(p), []).append(p)
+    return list(out.values())
+
+
 def _apart(profile: Profile, pieces: Sequence[Piece], end: int) -> Found:
     """Pieces of the same first layer together or alone, whichever is cheaper."""
     total, stages = 0.0, tuple[Stage, ...]()
-    by_first: dict[tuple[str, int], list[Piece]] = {}
-    for p in pieces:
-        by_first.setdefault((p.subnet, p.first), []).append(p)
-    for group in by_first.values():
+    for group in _by(pieces, lambda p: (p.subnet, p.first)):
         one = merged(profile, group, end)
-        each = [merged(profile, [p], end) for p in group]
+        each = [merged(profile, [p], end) for p in group] if len(group) > 1 else [one]
         if one[0] <= sum(x for x, _ in each):
             total, stages = total + one[0], stages + one[1]
         else:
             total, stages = total + sum(x for x, _ in each), stages + tuple(s for _, y in each for s in y)
     return total, stages
+
+
+def _together(profile: Profile, pieces: Sequence[Piece], first: np.ndarray | int, end: np.ndarray | int,
+              budgets: np.ndarray) -> np.ndarray:
+    """Devices' worth of one stage for `pieces` at every [point, budget]."""
+    return costs(profile, pieces[0].subnet, first, end, budgets, sum(p.rate for p in pieces),
+                 sum(p.streams for p in pieces))
+
+
+def _before(profile: Profile, pieces: Sequence[Piece], points: np.ndarray,
+            left: Callable[[Piece], np.ndarray]) -> np.ndarray:
+    """Devices' worth of bringing pieces to every point, those of different first layers apart, within what is `left`
+    to each for it, ms [points, budgets]."""
+    out: np.ndarray | float = 0.0
+    for group in _by(pieces, lambda p: p.first):
+        each = [_together(profile, [p], p.first, points, left(p)) for p in group]
+        one = np.array(each[0]) if len(group) == 1 else _together(
+            profile, group, group[0].first, points, np.minimum.reduce([left(p) for p in group]))
+        out = out + np.minimum(one, sum(each))
+    return np.asarray(out)
 
 
 def _points(profile: Profile, subnet: str, low: int, end: int, most: int) -> list[int]:
@@ -92,72 +122,82 @@ def _points(profile: Profile, subnet: str, low: int, end: int, most: int) -> lis
 
 
 def cover(profile: Profile, pieces: Sequence[Piece], end: int, settings: Settings, depth: int = 2) -> Found:
-    """The cheapest stages that bring pieces of one SubNet to layer `end`."""
+    """The cheapest stages that bring pieces of one SubNet to layer `end`.
+
+    Every point and split of the budget is priced with what lies before it not joined; the most promising ones are then
+    tried with what lies before them re-aligned in turn.
+    """
     best = _apart(profile, pieces, end)
     if len(pieces) < 2 or not settings.realign or depth == 0:
         return best
-    for at in _points(profile, pieces[0].subnet, max(p.first for p in pieces), end, settings.points):
-        best = min(best, _joined(profile, pieces, at, end, settings, depth), key=lambda x: x[0])
+    points = np.array(_points(profile, pieces[0].subnet, max(p.first for p in pieces), end, settings.points))
+    spent = np.tile(np.array(settings.grid) * min(p.budget_ms for p in pieces), (len(points), 1))
+    price = _together(profile, pieces, points, end, spent)
+    price = price + _before(profile, pieces, points, lambda p: p.budget_ms - spent)
+    order = np.argsort(price, axis=None, kind="stable")[:settings.tries if depth > 1 else 1]
+    for k in order:
+        if not price.flat[k] < math.inf:
+            break
+        at, budget = int(points[k // spent.shape[1]]), float(spent.flat[k])
+        best = min(best, _joined(profile, pieces, at, budget, end, settings, depth), key=lambda x: x[0])
     return best
 
 
-def _joined(profile: Profile, pieces: Sequence[Piece], at: int, end: int, settings: Settings, depth: int) -> Found:
-    """All pieces in one stage from layer `at` to `end`."""
-    best = NOTHING
-    rest = [p for p in pieces if p.first < at]
-    least = min(p.budget_ms for p in pieces)
-    for share in settings.grid if rest else (1.0,):
-        budget = share * least
-        one = merged(profile, [replace(p, first=at, budget_ms=budget) for p in pieces], end)
-        if one[0] >= best[0]:
-            continue
-        before: Found = (0.0, ())
-        if rest:
-            shorter = [replace(p, budget_ms=p.budget_ms - budget) for p in rest]
-            before = cover(profile, shorter, at, settings, depth - 1)
-        if one[0] + before[0] < best[0]:
-            best = one[0] + before[0], one[1] + before[1]
-    return best
-
-
-def _by_subnet(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
-    for subnet in dict.fromkeys(p.subnet for p in pieces):
-        yield [p for p in pieces if p.subnet == subnet]
+def _joined(profile: Profile, pieces: Sequence[Piece], at: int, budget: float, end: int, settings: Settings,
+            depth: int) -> Found:
+    """All pieces in one stage from layer `at` to `end` within `budget`."""
+    one = merged(profile, [replace(p, first=at, budget_ms=budget) for p in pieces], end)
+    rest = [replace(p, budget_ms=p.budget_ms - budget) for p in pieces if p.first < at]
+    if not rest:
+        return one
+    before = cover(profile, rest, at, settings, depth - 1)
+    return one[0] + before[0], one[1] + before[1]
 
 
 def align(profile: Profile, fragments: Sequence[tuple[int, Fragment]], settings: Settings) -> Found:
     """(devices' worth, stages) of a group of (number, fragment); infinite when one of them cannot be served."""
     pieces = [Piece(n, f.subnet, f.first, f.budget_ms, f.rate, max(1, len(f.clients))) for n, f in fragments]
-    parts = [cover(profile, group, profile.layers(group[0].subnet), settings) for group in _by_subnet(pieces)]
+    groups = _by(pieces, lambda p: p.subnet)
+    parts = [cover(profile, group, profile.layers(group[0].subnet), settings) for group in groups]
     best: Found = (sum(x for x, _ in parts), tuple(s for _, y in parts for s in y))
-    subnets = list(dict.fromkeys(p.subnet for p in pieces))
-    if len(subnets) > 1 and settings.across:
-        fork = profile.common(subnets)
+    if len(groups) > 1 and settings.across:
+        fork = profile.common([g[0].subnet for g in groups])
         early = [p for p in pieces if p.first < fork]
         if len({p.subnet for p in early}) > 1:
-            best = min(best, _forked(profile, pieces, early, fork, settings), key=lambda x: x[0])
+            best = min(best, _forked(profile, pieces, early, fork, settings, best[0]), key=lambda x: x[0])
     return best
 
 
-def _forked(profile: Profile, pieces: Sequence[Piece], early: Sequence[Piece], fork: int, settings: Settings) -> Found:
-    """The common layers in one go, whichever SubNet follows, then every SubNet by itself."""
-    best = NOTHING
-    least = min(p.budget_ms for p in early)
+def _forked(profile: Profile, pieces: Sequence[Piece], early: Sequence[Piece], fork: int, settings: Settings,
+            least: float) -> Found:
+    """The common layers in one go, whichever SubNet follows, then every SubNet by itself; only if that promises to be
+    cheaper than `least`."""
+    low = max(p.first for p in early)
+    cuts = [c for c in profile.cuts[early[0].subnet] if low < c <= fork]
+    if not cuts:
+        return NOTHING
+    # As many layers as are common, or fewer.
+    points = np.array(sorted({cuts[-1], *cuts[::max(1, len(cuts) // settings.points)]}))
+    spent = np.tile(np.array(settings.grid) * min(p.budget_ms for p in early), (len(points), 1))
     numbers = {p.number for p in early}
-    cuts = [c for c in profile.cuts[early[0].subnet] if max(p.first for p in early) < c <= fork]
-    # As many layers as are common, or as few as join at all.
-    for at in sorted({cuts[-1], cuts[len(cuts) // 2]} if cuts else set()):
-        for share in settings.grid:
-            joint = [replace(p, subnet=early[0].subnet, budget_ms=share * least) for p in early]
-            first = cover(profile, joint, at, settings, 1)
-            if first[0] >= best[0]:
-                continue
-            total, stages = first
-            for group in _by_subnet(pieces):
-                later = [replace(p, first=at, budget_ms=p.budget_ms - share * least) if p.number in numbers else p
-                         for p in group]
-                more = cover(profile, later, profile.layers(group[0].subnet), settings, 1)
-                total, stages = total + more[0], stages + more[1]
-            if total < best[0]:
-                best = total, stages
-    return best
+    joint = [replace(p, subnet=early[0].subnet) for p in early]
+    price = _before(profile, joint, points, lambda p: spent)
+    groups = _by(pieces, lambda p: p.subnet)
+    for group in groups:
+        end = profile.layers(group[0].subnet)
+        moved = [p for p in group if p.number in numbers]
+        if moved:
+            price += _together(profile, moved, points, end, min(p.budget_ms for p in moved) - spent)
+        stay = [p for p in group if p.number not in numbers]
+        if stay:
+            price += _apart(profile, stay, end)[0]
+    k = int(price.argmin())
+    if not price.flat[k] < least:
+        return NOTHING
+    at, budget = int(points[k // spent.shape[1]]), float(spent.flat[k])
+    total, stages = cover(profile, [replace(p, budget_ms=budget) for p in joint], at, settings, 1)
+    for group in groups:
+        later = [replace(p, first=at, budget_ms=p.budget_ms - budget) if p.number in numbers else p for p in group]
+        more = cover(profile, later, profile.layers(group[0].subnet), settings, 1)
+        total, stages = total + more[0], stages + more[1]
+    return total, stages

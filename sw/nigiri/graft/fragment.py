@@ -9,10 +9,12 @@ from functools import lru_cache
 from nigiri.graft.profile import SIZES, Profile
 from nigiri.runtime.errors import BadArgument
 
-__all__ = ["STEP", "Fragment", "Instances", "Plan", "Stage", "gathered", "instances", "total"]
+__all__ = ["MOST_INSTANCES", "STEP", "Fragment", "Instances", "Plan", "Stage", "gathered", "instances", "total"]
 
 STEP = 0.01
 """Shares of a device are given in steps of one per cent."""
+MOST_INSTANCES = 64
+"""Of one stage."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +113,7 @@ def instances(profile: Profile, subnet: str, first: int, end: int, budget_ms: fl
         if 2 * alone > budget_ms:
             break
         least = 2 * alone / budget_ms
-        for count in range(1, 65):
+        for count in range(1, MOST_INSTANCES + 1):
             each = -(-streams // count)
             load = rate / count * alone / (1e3 * gathered(size, each))
             if load <= 1:

@@ -27,7 +27,8 @@ def costs(profile: Profile, subnet: str, first: np.ndarray | int, end: np.ndarra
     budgets]), each for `rate` a second of `streams` clients; infinite where a whole device is too slow."""
     rows, points = profile.ms[subnet], budget_ms.shape[0]
     first, end = np.broadcast_to(first, points), np.broadcast_to(end, points)
-    alone = rows[:, end] - rows[:, first] + LAUNCH_MS
+    crossing = profile.crossing(subnet)
+    alone = rows[:, end] - rows[:, first] + np.outer(SIZES, crossing[first] + crossing[end]) + LAUNCH_MS
     # Devices' worth of launches of one image each, before what they gather: [sizes, points].
     work, rooms, which = rate * alone / 1e3, _rooms(max(1, streams)), np.arange(len(SIZES))[:, None]
     count = np.full(alone.shape, MOST_INSTANCES + 1)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from nigiri.graft.profile import SIZES, Profile
 from nigiri.runtime.errors import BadArgument
 
-__all__ = ["MOST_INSTANCES", "STEP", "Fragment", "Instances", "Plan", "Stage", "gathered", "instances", "total"]
+__all__ = ["MOST_INSTANCES", "STEP", "Fragment", "Host", "Instances", "Plan", "Stage", "gathered", "instances", "total"]
 
 STEP = 0.01
 """Shares of a device are given in steps of one per cent."""
@@ -67,24 +67,50 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Host:
+    """One time share of a device that launches several stages in rounds (:mod:`nigiri.graft.rounds`).
+
+    stages: by number in the plan, in the order of the round.  sizes: most images of a launch of each.  share: of the
+    device.
+    """
+
+    stages: tuple[int, ...]
+    sizes: tuple[int, ...]
+    share: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """fragments: that were asked for.  stages: in any order; a fragment's are those that list it, by first layer.
 
-    refused: fragments that no share of a device can serve in time.
+    refused: fragments that no share of a device can serve in time.  hosts: of stages that share an instance; all others
+    have their own ones.
     """
 
     fragments: tuple[Fragment, ...]
     stages: tuple[Stage, ...]
     refused: tuple[int, ...] = ()
+    hosts: tuple[Host, ...] = ()
 
     @property
     def total(self) -> float:
-        """Devices' worth of all stages."""
-        return sum(s.instances.total for s in self.stages)
+        """Devices' worth of all instances."""
+        return sum(s.instances.total for _, s in self.own) + sum(h.share for h in self.hosts)
+
+    @property
+    def own(self) -> list[tuple[int, Stage]]:
+        """(number, stage) of those with instances of their own."""
+        hosted = {n for h in self.hosts for n in h.stages}
+        return [(n, s) for n, s in enumerate(self.stages) if n not in hosted]
 
     def path(self, fragment: int) -> list[Stage]:
         """The stages of a fragment in the order of its layers."""
-        return sorted((s for s in self.stages if fragment in s.fragments), key=lambda s: s.first)
+        return [self.stages[n] for n in self.numbers(fragment)]
+
+    def numbers(self, fragment: int) -> list[int]:
+        """Of :meth:`path`."""
+        mine = [n for n, s in enumerate(self.stages) if fragment in s.fragments]
+        return sorted(mine, key=lambda n: self.stages[n].first)
 
 
 def gathered(size: int, streams: int) -> float:

@@ -9,7 +9,7 @@ from nigiri.graft.align import Found, Settings, align
 from nigiri.graft.fragment import Fragment, Plan, Stage
 from nigiri.graft.profile import Profile
 
-__all__ = ["GROUP", "Planner", "merge"]
+__all__ = ["GROUP", "Numbered", "Planner", "as_one", "merge"]
 
 GROUP = 5
 """Most fragments of a group."""
@@ -35,7 +35,7 @@ def merge(profile: Profile, fragments: Sequence[Numbered], settings: Settings) -
         now_cost = 0.0
         for x in sorted(same, key=lambda n: (n[1].budget_ms, n[0])):
             alone = align(profile, [x], plain)[0]
-            both = align(profile, [_as_one(now, x)], plain)[0] if now else math.inf
+            both = align(profile, [as_one(now, x)], plain)[0] if now else math.inf
             if now and x[1].budget_ms <= NEAR * now[0][1].budget_ms and both <= now_cost + alone + 1e-9:
                 now, now_cost = [*now, x], both
                 continue
@@ -45,7 +45,7 @@ def merge(profile: Profile, fragments: Sequence[Numbered], settings: Settings) -
     return out
 
 
-def _as_one(members: Sequence[Numbered], *more: Numbered) -> Numbered:
+def as_one(members: Sequence[Numbered], *more: Numbered) -> Numbered:
     """One fragment for several: the smallest budget, the sum of the rates."""
     every = [f for _, f in (*members, *more)]
     first = every[0]
@@ -124,7 +124,7 @@ class Planner:
         return self._joined([], [c for g in self._grouped(bundles) for c in self._connected(self._solved(g))])
 
     def _solved(self, bundles: list[list[Numbered]]) -> _Group:
-        key = tuple(_as_one(b) for b in bundles)
+        key = tuple(as_one(b) for b in bundles)
         if key not in self._known:
             self._known[key] = align(self.profile, key, self.settings)
         return _Group(bundles, self._known[key])

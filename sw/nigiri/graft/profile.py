@@ -15,12 +15,15 @@ from nigiri.runtime.placement import Box
 from nigiri.spec import AcceleratorConfig, MemorySetting
 from nigiri.spec.descriptor import Opcode
 
-__all__ = ["LAUNCH_MS", "SIZES", "Profile", "identities", "profile_of"]
+__all__ = ["HANDOVER", "LAUNCH_MS", "SIZES", "Profile", "identities", "profile_of"]
 
 SIZES = (1, 2, 4, 8, 16)
 """Images of a launch that there are programs for."""
 LAUNCH_MS = 0.0735
 """Start and poll of a program on a PYNQ board, as measured for the published engine; every launch pays it."""
+HANDOVER = 2.5
+"""Times that the bytes of a cut need at the memory's sustained rate: nothing is computed meanwhile.  Chosen so that the
+sums of layers come within a few per cent of compiled parts (`scripts/bench_graft.py` compares)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,7 +32,9 @@ class Profile:
 
     ms: by SubNet, float64 [sizes, layers + 1], milliseconds of a launch up to each layer.  ids: by SubNet, what each
     layer computes, so that equal prefixes of SubNets are equal.  nbytes: by SubNet, bytes that cross each cut.
-    cuts: by SubNet, where a re-partition may be: cuts that a single tensor crosses.
+    cuts: by SubNet, where a re-partition may be: cuts that a single tensor crosses.  byte_ms: of a byte that is handed
+    over at a cut; a launch loads what crosses its first cut and stores what crosses its last, which a whole SubNet
+    keeps on the chip.
     """
 
     name: str
@@ -37,6 +42,8 @@ class Profile:
     ids: Mapping[str, tuple[str, ...]]
     nbytes: Mapping[str, tuple[int, ...]]
     cuts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    byte_ms: float = 0.0
+    _crossing: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def layers(self, subnet: str) -> int:
         return len(self.ids[subnet])
@@ -44,8 +51,17 @@ class Profile:
     def latency(self, subnet: str, first: int, end: int, size: int) -> float:
         """Milliseconds of a launch of `size` (one of :data:`SIZES`) over layers `first` .. `end` - 1, alone on the
         device."""
-        row = self.ms[subnet][SIZES.index(size)]
-        return float(row[end] - row[first]) + LAUNCH_MS
+        row, k = self.crossing(subnet), SIZES.index(size)
+        return float(self.ms[subnet][k, end] - self.ms[subnet][k, first] + size * (row[first] + row[end])) + LAUNCH_MS
+
+    def crossing(self, subnet: str) -> np.ndarray:
+        """Milliseconds to store or load one image's tensors at every cut; 0 at both ends, whose transfers count with
+        their layers."""
+        if subnet not in self._crossing:
+            row = np.array(self.nbytes[subnet]) * self.byte_ms
+            row[0] = row[-1] = 0.0
+            self._crossing[subnet] = row
+        return self._crossing[subnet]
 
     def common(self, subnets: Sequence[str]) -> int:
         """Layers that all of `subnets` have in common from the first one on, with equal results."""
@@ -115,4 +131,5 @@ def profile_of(name: str, networks: Mapping[str, Network], config: AcceleratorCo
         crossing = boundaries(network, s)
         nbytes[key] = tuple(c.nbytes for c in crossing)
         cuts[key] = tuple(c.at for c in crossing if len(c.tensors) == 1)
-    return Profile(name=name, ms=ms, ids=ids, nbytes=nbytes, cuts=cuts)
+    byte_ms = HANDOVER / (1e3 * config.clock_mhz * memory.bytes_per_cycle(config))
+    return Profile(name=name, ms=ms, ids=ids, nbytes=nbytes, cuts=cuts, byte_ms=byte_ms)

@@ -1,7 +1,8 @@
 """Mutation: small errors are put into the hardware's source, one at a time, and the tests have to notice each.
 
 A mutant is killed when its component's own tests fail, or the RTL built from it differs from the golden model on
-random programs.  It is dropped when it makes the same Verilog.
+random programs.  It is dropped when it makes the same Verilog.  All of that happens in a copy of the repository; the
+source may be edited meanwhile.
 """
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FILES", "Mutant", "mutants", "mutate"]
+__all__ = ["FILES", "BaselineError", "Mutant", "mutants", "mutate"]
 
 FILES = ("fill", "fetch", "descriptors", "dma_read", "dma_write", "sequencer", "writeback", "requant_lane", "array",
          "actbuf", "dynbuf", "pbuf", "control", "address", "loader", "residency", "check")
@@ -27,15 +28,25 @@ SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd}
 PROGRAMS = 120
+CONFIGS = "tiny", "small"
+TESTS = {"sequencer": ("sequencer", "sequencer_timing"), "requant_lane": ("requant", "requant_groups"),
+         "residency": ("residency", "fill")}
+"""Of tests/hw, for the files whose tests are not called like them."""
+PARTS = "hw", "sw", "sim", "tests", "pyproject.toml"
+
+
+class BaselineError(RuntimeError):
+    """The unchanged source fails its own tests, so that they say nothing of a mutant."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """file: of hw/nigiri_hw/core.  line, what: where and what was changed."""
+    """file: of hw/nigiri_hw/core.  line, what: where and what was changed.  text: the line as it was."""
 
     file: str
     line: int
     what: str
+    text: str
     source: str
 
 
@@ -105,27 +116,83 @@ def mutants(path: Path) -> Iterator[Mutant]:
     for n in range(counting.count):
         change = _Change(n)
         tree = ast.fix_missing_locations(change.visit(ast.parse(text)))
-        yield Mutant(path.stem, change.line, change.what, ast.unparse(tree))
+        yield Mutant(path.stem, change.line, change.what, text.splitlines()[change.line - 1].strip(), ast.unparse(tree))
 
 
-def _verilog(root: Path, environment: dict[str, str]) -> str | None:
-    done = subprocess.run([sys.executable, "-c", "from nigiri.spec import get_config\n"
-                           "from nigiri_hw.build.verilog import generate\nprint(generate(get_config('tiny')))"],
-                          cwd=root, env=environment, capture_output=True, text=True, timeout=300)
-    return done.stdout if done.returncode == 0 else None
+class _Copy:
+    """A copy of the repository, in which one file at a time is changed, and what the tests there say."""
 
+    def __init__(self, root: Path, folder: Path):
+        self.root = folder / "repository"
+        self.root.mkdir()
+        for part in PARTS:
+            source = root / part
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, self.root / part)
+        paths = os.pathsep.join(str(self.root / part) for part in ("hw", "sim", "sw"))
+        self.environment = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1",
+                            "NIGIRI_BUILD_DIR": str(folder / "build")}
+        self.original = {name: self.verilog(name) for name in CONFIGS}
+        self.sound: set[str] = set()
 
-def _fuzzed(root: Path, environment: dict[str, str], config: str, programs: int) -> str | None:
-    """What random programs on a configuration say of the mutant; None when they see nothing."""
-    code = ("import sys\nfrom nigiri_sim.verify.fuzz import make_case\nfrom nigiri_sim.verify.compare import Bench\n"
-            f"b = Bench()\nfor s in range({programs}):\n    d = b.difference(make_case(s, ({config!r},)))\n"
-            "    if d:\n        print(d); sys.exit(3)\n")
-    try:
-        done = subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True,
-                              timeout=600)
-    except subprocess.TimeoutExpired:
-        return "hangs"
-    return None if done.returncode == 0 else (done.stdout or done.stderr).strip().splitlines()[-1][:120]
+    def _python(self, *arguments: str, seconds: float) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, *arguments], cwd=self.root, env=self.environment, capture_output=True,
+                              text=True, timeout=seconds)
+
+    def verilog(self, config: str) -> str | None:
+        """None when it does not elaborate."""
+        done = self._python("-c", "from nigiri.spec import get_config\nfrom nigiri_hw.build.verilog import generate\n"
+                            f"print(generate(get_config({config!r})))", seconds=300)
+        return done.stdout if done.returncode == 0 else None
+
+    def tested(self, file: str) -> bool:
+        """Whether the component's own tests pass."""
+        paths = [f"tests/hw/test_{name}.py" for name in TESTS.get(file, (file,))]
+        try:
+            return self._python("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *paths,
+                                seconds=300).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
+
+    def check(self, file: str) -> None:
+        """Raises BaselineError where the tests of a file fail without any change."""
+        if file not in self.sound:
+            if not self.tested(file):
+                raise BaselineError(f"the tests of {file}.py fail without a mutation")
+            self.sound.add(file)
+
+    def fuzzed(self, config: str, programs: int) -> bool:
+        """Whether random programs see nothing.  Models are compiled quickly: they run for seconds."""
+        code = ("import sys\nimport nigiri_sim.build\nnigiri_sim.build.FAST = '-O1'\n"
+                "from nigiri_sim.verify.fuzz import make_case\nfrom nigiri_sim.verify.compare import Bench\n"
+                f"b = Bench()\nfor s in range({programs}):\n    d = b.difference(make_case(s, ({config!r},)))\n"
+                "    if d:\n        print(d); sys.exit(3)\n")
+        try:
+            return self._python("-c", code, seconds=600).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
+
+    def verdict(self, m: Mutant) -> str:
+        """What becomes of a mutant."""
+        self.check(m.file)
+        target = self.root / "hw" / "nigiri_hw" / "core" / f"{m.file}.py"
+        kept = target.read_text()
+        target.write_text(m.source)
+        try:
+            first, *others = CONFIGS
+            texts = {first: self.verilog(first)}
+            if texts[first] is None:
+                return "does not elaborate"
+            if texts[first] == self.original[first]:
+                texts |= {name: self.verilog(name) for name in others}
+                if texts == self.original:
+                    return "same Verilog"
+            if not self.tested(m.file):
+                return "unit tests"
+            texts |= {name: self.verilog(name) for name in others if name not in texts}
+            changed = [name for name in CONFIGS if texts[name] != self.original[name]]
+            return "survived" if all(self.fuzzed(name, PROGRAMS) for name in changed) else "random programs"
+        finally:
+            target.write_text(kept)
 
 
 def mutate(root: Path, count: int, seed: int = 2026, files: Sequence[str] = FILES, seconds: float = float("inf"),
@@ -133,59 +200,29 @@ def mutate(root: Path, count: int, seed: int = 2026, files: Sequence[str] = FILE
     """Try `count` mutants, drawn at random from all files, within a time.
 
     root: the repository.
+
+    Raises
+    ------
+    BaselineError: the tests fail without a mutation.
     """
     everything = [m for f in files for m in mutants(root / "hw" / "nigiri_hw" / "core" / f"{f}.py")]
     chosen = random.Random(seed).sample(everything, min(count, len(everything)))
-    tests = {p.stem.removeprefix("test_") for p in (root / "tests" / "hw").glob("test_*.py")}
-    names = {"fetch": None, "descriptors": None, "requant_lane": "requant", "sequencer": None, "loader": None,
-             "residency": "fill"}
     by: Counter[str] = Counter()
-    survivors, began, tried = [], time.monotonic(), 0
+    survivors, began = [], time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder, "repository")
-        copy.mkdir()
-        for part in ("hw", "tests", "pyproject.toml"):
-            source = root / part
-            (shutil.copytree if source.is_dir() else shutil.copy)(source, copy / part)
-        environment = {**os.environ, "PYTHONPATH": str(copy / "hw"), "PYTHONDONTWRITEBYTECODE": "1"}
-        original = _verilog(copy, environment)
+        copy = _Copy(root, Path(folder))
         for m in chosen:
             if time.monotonic() - began > seconds:
                 break
-            tried += 1
-            target = copy / "hw" / "nigiri_hw" / "core" / f"{m.file}.py"
-            kept = target.read_text()
-            target.write_text(m.source)
-            try:
-                text = _verilog(copy, environment)
-                if text is None:
-                    by["does not elaborate"] += 1
-                    continue
-                if text == original:
-                    by["same Verilog"] += 1
-                    continue
-                unit = names.get(m.file, m.file)
-                if unit in tests:
-                    try:
-                        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider",
-                                               f"tests/hw/test_{unit}.py"], cwd=copy, env=environment,
-                                              capture_output=True, timeout=300)
-                        failed = done.returncode != 0
-                    except subprocess.TimeoutExpired:
-                        failed = True
-                    if failed:
-                        by["unit tests"] += 1
-                        continue
-                if any(_fuzzed(copy, environment, config, PROGRAMS) for config in ("tiny", "small")):
-                    by["random programs"] += 1
-                    continue
+            by[verdict := copy.verdict(m)] += 1
+            if verdict == "survived":
                 survivors.append({k: v for k, v in asdict(m).items() if k != "source"})
-                say(f"survived: {m.file}.py line {m.line}: {m.what}")
-            finally:
-                target.write_text(kept)
-                say(f"{tried} of {len(chosen)}: {dict(by)}, {len(survivors)} survived, "
-                    f"{time.monotonic() - began:.0f} s")
+            say(f"{by.total()} of {len(chosen)}, {time.monotonic() - began:.0f} s: {m.file}.py line {m.line}, {m.what} "
+                f"({m.text}): {verdict}")
+    tried = by.total()
     real = tried - by["same Verilog"] - by["does not elaborate"]
-    return {"seed": seed, "possible": len(everything), "tried": tried, "killed_by": dict(by), "real": real,
+    return {"seed": seed, "possible": len(everything), "tried": tried,
+            "killed_by": {k: by[k] for k in ("unit tests", "random programs")},
+            "dropped": {k: by[k] for k in ("same Verilog", "does not elaborate")}, "real": real,
             "killed": real - len(survivors), "survived": len(survivors), "survivors": survivors,
             "seconds": round(time.monotonic() - began, 1)}

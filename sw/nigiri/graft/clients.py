@@ -13,6 +13,8 @@ __all__ = ["Client", "clients", "fragment_at", "fragments_at"]
 
 RTT_MS = 6.0
 """There and back, without the bytes."""
+HYSTERESIS = 1.1
+"""A client moves its cut when that is sooner by this factor, as :mod:`nigiri.split` does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,21 +61,26 @@ def _fragment(profile: Profile, c: Client, cut: int, mbit_s: float) -> Fragment 
     return Fragment(subnet=c.subnet, first=cut, budget_ms=budget, rate=c.rate, clients=(c.number,))
 
 
-def fragment_at(profile: Profile, c: Client, mbit_s: float) -> Fragment | None:
+def fragment_at(profile: Profile, c: Client, mbit_s: float, last: int | None = None) -> Fragment | None:
     """The fragment of a client that cuts where an image is answered soonest by an idle server (Neurosurgeon, Kang et
-    al., ASPLOS 2017), or at its fixed cut; None when that is too late anyhow."""
+    al., ASPLOS 2017), or at its fixed cut; None when that is too late anyhow.
+
+    last: where it cut before; it stays there unless another cut is better by a tenth.
+    """
     if c.fixed is not None:
         return _fragment(profile, c, c.fixed, mbit_s)
-    best, least = None, float("inf")
+    found: dict[int, tuple[float, Fragment]] = {}
+    end = profile.layers(c.subnet)
     for cut in (0, *profile.cuts[c.subnet]):
-        f = _fragment(profile, c, cut, mbit_s)
-        if f is None:
-            continue
-        end = profile.layers(c.subnet)
-        ms = c.slo_ms - f.budget_ms + (profile.latency(c.subnet, cut, end, 1) if cut < end else 0.0)
-        if ms < least:
-            best, least = f, ms
-    return best
+        if f := _fragment(profile, c, cut, mbit_s):
+            server = profile.latency(c.subnet, cut, end, 1) if cut < end else 0.0
+            found[cut] = c.slo_ms - f.budget_ms + server, f
+    if not found:
+        return None
+    best = min(found.values(), key=lambda x: x[0])
+    if last in found and found[last][0] <= HYSTERESIS * best[0]:
+        best = found[last]
+    return best[1]
 
 
 def fragments_at(profile: Profile, many: Sequence[Client], time_s: float) -> tuple[list[Fragment], int]:

@@ -26,15 +26,15 @@ def costs(profile: Profile, subnet: str, first: np.ndarray | int, end: np.ndarra
     """Devices' worth of stages of layers `first` .. `end` - 1 ([points] or one for all) within `budget_ms` ([points,
     budgets]), each for `rate` a second of `streams` clients; infinite where a whole device is too slow."""
     rows, points = profile.ms[subnet], budget_ms.shape[0]
-    first, end = np.broadcast_to(first, points), np.broadcast_to(end, points)
+    begin, until = np.broadcast_to(first, points), np.broadcast_to(end, points)
     crossing = profile.crossing(subnet)
-    alone = rows[:, end] - rows[:, first] + np.outer(SIZES, crossing[first] + crossing[end]) + LAUNCH_MS
+    alone = rows[:, until] - rows[:, begin] + np.outer(SIZES, crossing[begin] + crossing[until]) + LAUNCH_MS
     # Devices' worth of launches of one image each, before what they gather: [sizes, points].
     work, rooms, which = rate * alone / 1e3, _rooms(max(1, streams)), np.arange(len(SIZES))[:, None]
     count = np.full(alone.shape, MOST_INSTANCES + 1)
-    for n in range(1, MOST_INSTANCES + 1):
-        fits = (count > MOST_INSTANCES) & (work <= n * rooms[:, n, None])
-        count[fits] = n
+    for k in range(1, MOST_INSTANCES + 1):
+        fits = (count > MOST_INSTANCES) & (work <= k * rooms[:, k, None])
+        count[fits] = k
         if not (count > MOST_INSTANCES).any():
             break
     with np.errstate(divide="ignore"):
@@ -45,5 +45,5 @@ def costs(profile: Profile, subnet: str, first: np.ndarray | int, end: np.ndarra
         share = np.minimum(1.0, np.ceil(np.maximum(least, load[:, :, None]) / STEP - 1e-9) * STEP)
         total = np.where((least > 1) | (count > MOST_INSTANCES)[:, :, None], np.inf, n[:, :, None] * share)
         out = np.minimum(out, total.min(axis=0))
-    out[end <= first] = 0.0
+    out[until <= begin] = 0.0
     return out

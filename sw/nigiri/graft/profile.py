@@ -15,7 +15,8 @@ from nigiri.runtime.placement import Box
 from nigiri.spec import AcceleratorConfig, MemorySetting
 from nigiri.spec.descriptor import Opcode
 
-__all__ = ["HANDOVER", "LAUNCH_MS", "SIZES", "Profile", "identities", "profile_of"]
+__all__ = ["HANDOVER", "LAUNCH_MS", "SIZES", "Profile", "compiled", "identities", "layer_ends",
+           "profile_of"]
 
 SIZES = (1, 2, 4, 8, 16)
 """Images of a launch that there are programs for."""
@@ -86,17 +87,17 @@ def _facts(x: Layer) -> tuple[object, ...]:
 
 
 @lru_cache(maxsize=32)
-def _compiled(network: Network, config: AcceleratorConfig, size: int) -> CompiledBundle:
+def compiled(network: Network, config: AcceleratorConfig, size: int) -> CompiledBundle:
     return compile_network(network, config, batch=size)
 
 
-def _cumulated(network: Network, subnet: str, config: AcceleratorConfig, memory: MemorySetting, size: int,
-               resident: Mapping[int, Box]) -> list[float]:
+def layer_ends(network: Network, subnet: str, config: AcceleratorConfig, memory: MemorySetting, size: int = 1,
+               resident: Mapping[int, Box] | None = None) -> list[float]:
     """Milliseconds up to each layer of a launch; transfers count with the layer before them."""
     s = network.subnet(subnet)
-    compiled = _compiled(network, config, size)
-    program = compiled.descriptors(subnet)
-    got = predict(program, config, memory, dict(resident), offset=compiled.program(subnet)[0])
+    made = compiled(network, config, size)
+    program = made.descriptors(subnet)
+    got = predict(program, config, memory, dict(resident or {}), offset=made.program(subnet)[0])
     number: dict[int, list[int]] = {}
     for n, x in enumerate(s.layers):
         number.setdefault(x.weights, []).append(n)
@@ -123,7 +124,7 @@ def profile_of(name: str, networks: Mapping[str, Network], config: AcceleratorCo
     ms, ids, nbytes, cuts = {}, {}, {}, {}
     for key, network in networks.items():
         s = network.subnets[0]
-        rows = np.array([_cumulated(network, s.info.name, config, memory, size, resident or {}) for size in sizes])
+        rows = np.array([layer_ends(network, s.info.name, config, memory, size, resident) for size in sizes])
         # A launch takes so much and so much for every image; straight lines through what was compiled.
         slope, start = np.polyfit(sizes, rows, 1) if len(sizes) > 1 else (rows[0], 0 * rows[0])
         ms[key] = np.array([rows[list(sizes).index(n)] if n in sizes else start + n * slope for n in SIZES])

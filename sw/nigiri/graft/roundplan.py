@@ -27,11 +27,13 @@ Bundle = tuple[Numbered, ...]
 class RoundPlanner:
     """Merges uniform fragments as Graft does, and lets groups of them take turns in one share each.
 
-    settings: `across`, whether SubNets share layers; `realign`, whether first layers do.
+    settings: `across`, whether SubNets share layers; `realign`, whether first layers do.  mixed: a share may launch more
+    than one SubNet.
     """
 
     profile: Profile
     settings: Settings = field(default_factory=Settings)
+    mixed: bool = True
     _known: dict[tuple[int, ...], Round] = field(default_factory=dict, repr=False)
     _one: dict[int, Fragment] = field(default_factory=dict, repr=False)
 
@@ -85,7 +87,8 @@ class RoundPlanner:
         def far(g: list[int]) -> float:
             return min(abs(math.log(self._one[k].budget_ms / self._one[m].budget_ms)) for m in g)
 
-        near = sorted(range(len(groups)), key=lambda n: far(groups[n]))[:NEAREST]
+        options = [n for n, g in enumerate(groups) if self.mixed or self._one[g[0]].subnet == self._one[k].subnet]
+        near = sorted(options, key=lambda n: far(groups[n]))[:NEAREST]
         costs = [(self._share([*groups[n], k]) - self._share(groups[n]), n) for n in near]
         cost, n = min(costs, default=(math.inf, 0))
         alone = self._share([k])

@@ -3,15 +3,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from nigiri import bundle
 from nigiri.compiler.graph import Network
-from nigiri.graft.profile import Profile, profile_of
+from nigiri.graft.profile import Profile, compiled, layer_ends, profile_of
 from nigiri.runtime.errors import BadArgument
 from nigiri.search.cost import blank
 from nigiri.spec import get_config
 from nigiri.spec.memory import default_memory
-from nigiri.split.times import side_ms
 from nigiri.zoo.build import FAMILIES
 from nigiri.zoo.plan import Choice
 
@@ -101,16 +101,14 @@ def profiles(workload: Workload, found: Mapping[str, Network], sizes: Sequence[i
 
 def shared_boxes(workload: Workload, found: Mapping[str, Network]) -> dict[int, tuple[int, int, int]]:
     """The SubGraph that all SubNets share, as far as it fits: what saves most of the smallest SubNet's cycles first."""
-    from nigiri.compiler import compile_network
     from nigiri.cycles.best import best_subgraph
 
     config = get_config(workload.server)
     boxes = []
     for network in found.values():
-        compiled = compile_network(network, config)
-        boxes.append(compiled.subnet_boxes(network.subnets[0].info.name))
+        boxes.append(compiled(network, config, 1).subnet_boxes(network.subnets[0].info.name))
     smallest = min(found.values(), key=lambda n: n.subnets[0].info.macs)
-    best = best_subgraph(compile_network(smallest, config), smallest.subnets[0].info.name, default_memory(config))
+    best = best_subgraph(compiled(smallest, config, 1), smallest.subnets[0].info.name, default_memory(config))
     out = {}
     for layer, box in best.items():
         every = [b.get(layer) for b in boxes]
@@ -121,5 +119,12 @@ def shared_boxes(workload: Workload, found: Mapping[str, Network]) -> dict[int, 
 
 
 def own_times(workload: Workload, found: Mapping[str, Network]) -> dict[str, list[float]]:
-    """By SubNet, each layer on a client's device, ms."""
-    return {name: side_ms(n, n.subnets[0].info.name, workload.client) for name, n in found.items()}
+    """By SubNet, each layer on a client's device, ms: by the cycle model, at the client's clock."""
+    name, _, clock = workload.client.partition("@")
+    config = get_config(name)
+    slower = config.clock_mhz / float(clock or config.clock_mhz)
+    out = {}
+    for key, network in found.items():
+        ends = layer_ends(network, network.subnets[0].info.name, config, default_memory(config))
+        out[key] = [slower * (b - a) for a, b in pairwise(ends)]
+    return out

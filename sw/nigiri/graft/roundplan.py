@@ -27,8 +27,8 @@ Bundle = tuple[Numbered, ...]
 class RoundPlanner:
     """Merges uniform fragments as Graft does, and lets groups of them take turns in one share each.
 
-    settings: `across`, whether SubNets share layers; `realign`, whether first layers do.  mixed: a share may launch more
-    than one SubNet.
+    settings: `across`, whether SubNets share layers; `realign`, whether first layers do.  mixed: a share may launch
+    more than one SubNet.
     """
 
     profile: Profile

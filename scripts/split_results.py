@@ -23,7 +23,8 @@ def split_tables(folder: Path, table: Callable[..., str]) -> dict[str, str]:
         cuts = ", ".join(f"{cut} from {rate:.2g}" for cut, rate in chosen.items())
         rows.append([f"`{c['target']}`", f"`{c['client']}`: {c['client_ms']:.1f} ms", f"`{c['server']}`: "
                      f"{c['server_ms']:.2f} ms", cuts, f"{s['queries']} queries: {s['wrong']} wrong, {s['lost']} lost, "
-                     f"{s['changes']} changes of the cut, {s['alone']} without the server"])
+                     f"{s['changes']} changes of the cut, {s['alone']} without the server; {s['ms']:.2f} ms a query, "
+                     f"{s['best_ms']:.2f} ms with the best cut always"])
     head = ["SubNet", "client", "server", "cuts chosen, Mbit/s", "stream with changing bandwidth"]
     return {"split": f"Times by the cycle model, round trip {data['cases'][0]['rtt_ms']:g} ms, board memories, "
                      f"{data['date']} (`scripts/bench_split.py`):\n\n" + table(head, rows)}

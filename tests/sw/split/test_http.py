@@ -1,10 +1,9 @@
 """The server over HTTP: answers, refusals, tokens, and how many it lets in."""
-import contextlib
 import threading
-import time
 
 import numpy as np
 import pytest
+from split_http import serving
 from split_toy import COUNT, NETWORK, SUBNET, logits, message, picture
 
 from nigiri.compiler.toy import toy_network
@@ -12,27 +11,9 @@ from nigiri.runtime.errors import BadArgument, DeviceError
 from nigiri.split.link import HttpLink, LinkDown
 from nigiri.split.run import run_queries
 from nigiri.split.runners import GoldenRunner
-from nigiri.split.server import application
 from nigiri.split.wire import BadMessage, WrongNetwork, digest, pack, unpack
 
-uvicorn = pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
-
-
-@contextlib.contextmanager
-def serving(runner=None, port=0, **options):
-    """The address of a server."""
-    app = application(NETWORK, runner or GoldenRunner(NETWORK), **options)
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    host, port = server.servers[0].sockets[0].getsockname()
-    assert host == "127.0.0.1"
-    yield f"http://{host}:{port}"
-    server.should_exit = True
-    thread.join(10)
 
 
 def right(raw, seed=0):

@@ -8,6 +8,7 @@ from pathlib import Path
 __all__ = ["GRAFT", "graft_tables"]
 
 GRAFT = ("graft", "graft_attainment", "graft_planning")
+SHOWN = ("alone", "static, merged", "merged", "graft", "graft, prefixes, cache", "rounds", "rounds, prefixes, cache")
 
 
 def graft_tables(folder: Path, table: Callable[..., str]) -> dict[str, str]:
@@ -16,28 +17,32 @@ def graft_tables(folder: Path, table: Callable[..., str]) -> dict[str, str]:
     if not path.exists():
         return {}
     data = json.loads(path.read_text())
-    methods = list(data["cases"][0]["methods"])
-    rows, met = [], []
+    rows, met, plan = [], [], []
     for c in data["cases"]:
         m = c["methods"]
-        save = {k: 100 * (1 - m["graft, prefixes, cache"]["devices"] / m[k]["devices"]) for k in ("alone", "merged")}
-        paper = 100 * (1 - m["graft"]["devices"] / m["alone"]["devices"])
-        rows.append([c["network"], c["server"], c["trace"], *(f"{m[k]['devices']:.2f}" for k in methods),
-                     f"{paper:.0f} %", f"{save['alone']:.0f} %", f"{save['merged']:.0f} %"])
-        met.append([c["network"], c["trace"], *(f"{100 * m[k]['attainment']:.1f} ({100 * m[k]['of_planned']:.2f})"
-                                                for k in methods)])
-    plan = []
+
+        def saved(a: str, b: str, m: dict = m) -> str:
+            return f"{100 * (1 - m[a]['devices'] / m[b]['devices']):.0f} %"
+
+        rows.append([c["network"], c["server"], c["trace"], *(f"{m[k]['devices']:.2f}" for k in SHOWN),
+                     f"{c['floor']:.2f}", saved("graft", "alone"), saved("rounds, prefixes, cache", "alone"),
+                     saved("rounds, prefixes, cache", "merged")])
+        met.append([c["network"], c["trace"], *(f"{100 * m[k]['attainment']:.1f}" for k in SHOWN)])
     for name, gaps in data["gaps"].items():
-        r = data["replanning"][name]
-        plan.append([name, f"{100 * sum(gaps) / len(gaps):.1f} % (worst {100 * max(gaps):.1f} %, {len(gaps)} cases)",
-                     f"{data['planning'][name]:.2f} s", f"{r['changed']:.1f}", f"{r['ms']:.0f} ms, {r['devices']:.2f}",
-                     f"{r['ms_anew']:.0f} ms, {r['devices_anew']:.2f}"])
-    head = ["SuperNet", "server", "trace", *methods]
+        worse = [g["graft"] / g["optimum"] - 1 for g in gaps]
+        rounds = [g["rounds"] / g["best_rounds"] - 1 for g in gaps]
+        p = data["planning"][name]
+        follow = next(iter(data["replanning"][name].values()))
+        plan.append([name, *(f"{100 * sum(x) / len(x):.1f} % (worst {100 * max(x):.1f} %)" for x in (worse, rounds)),
+                     *(f"{p[k]['seconds'] if isinstance(p[k], dict) else p[k]:.2f} s" for k in ("graft", "rounds")),
+                     f"{follow['ms']:.0f} ms, {follow['devices']:.2f}",
+                     f"{follow['ms_anew']:.0f} ms, {follow['devices_anew']:.2f}"])
     return {
-        "graft": f"{data['clients']} clients, seed {data['seed']}, means of four moments, board memories, "
+        "graft": f"{data['clients']} clients, seed {data['seed']}, means of {data['moments']} moments, board memories, "
                  f"{data['date']} (`scripts/bench_graft.py`):\n\n" + table(
-                     [*head, "re-alignment saves over alone", "all saves over alone", "over merging"], rows),
-        "graft_attainment": table(["SuperNet", "trace", *methods], met),
-        "graft_planning": table(["SuperNet", "dearer than the optimum of 3 to 5 fragments", "200 clients planned in",
-                                 "fragments that change a second", "only what changed: time, devices",
+                     ["SuperNet", "server", "trace", *SHOWN, "no plan is below", "graft saves over alone",
+                      "all saves over alone", "over merging"], rows),
+        "graft_attainment": table(["SuperNet", "trace", *SHOWN], met),
+        "graft_planning": table(["SuperNet", "graft over its optimum, small cases", "rounds over theirs",
+                                 "200 clients, graft", "200 clients, rounds", "LTE, only what changed: time, devices",
                                  "all anew: time, devices"], plan)}

@@ -6,11 +6,14 @@ import pytest
 from split_toy import COUNT, NETWORK, SUBNET, Clock, Local, TimedRunner, logits, message, picture
 
 from nigiri.compiler.errors import GraphError
+from nigiri.model.device import GoldenDevice
 from nigiri.runtime.errors import BadArgument
+from nigiri.spec import get_config
 from nigiri.split.choose import Costs
 from nigiri.split.client import PAUSE_S, SplitClient
 from nigiri.split.conditions import Conditions, LinkState
 from nigiri.split.link import LinkDown, Throttled
+from nigiri.split.runners import DeviceRunner
 from nigiri.split.wire import pack
 
 # A slow head: with little bandwidth the first layers are worth computing, the rest is not.
@@ -140,6 +143,25 @@ def test_what_the_caller_does_wrong():
         with pytest.raises(BadArgument, match=r"the image must be uint8 \[\d+, \d+, 3\], not"):
             s.client.infer(SUBNET, image)
     assert s.local.calls == 0
+
+
+def test_boards_on_both_sides():
+    """Two devices, one behind each side of every cut."""
+    config = get_config("pynq_z2")
+    heads = [(SUBNET, 0, n) for n in range(1, COUNT + 1)]
+    tails = [(SUBNET, n, COUNT) for n in range(COUNT)]
+    near, far = (DeviceRunner(NETWORK, GoldenDevice(config), parts) for parts in ([*heads, *tails], tails))
+    clock, cuts = Clock(), []
+    for cut in range(COUNT + 1):
+        # One cut costs nothing, all others very much.
+        costs = Costs.of(NETWORK, SUBNET, [1e6 * (n != cut) for n in range(COUNT + 1)], [0.0] * (COUNT + 1))
+        client = SplitClient(NETWORK, near, Local(clock, far), {SUBNET: costs}, clock=clock)
+        got = client.infer(SUBNET, picture(cut))
+        assert np.array_equal(got.logits, logits(cut)) and got.alone == ""
+        cuts.append(got.cut)
+    assert cuts == list(range(COUNT + 1))
+    near.close()
+    far.close()
 
 
 class Ends:

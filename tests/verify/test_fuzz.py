@@ -120,3 +120,18 @@ def test_commands(capsys, tmp_path):
     assert "60 queries, 0 wrong" in capsys.readouterr().out
     assert main(["verify", "mutation", "--root", str(tmp_path)]) == 2
     assert "run this in a checkout of the repository" in capsys.readouterr().err
+
+
+def test_products_are_among_what_is_run_and_refused():
+    """Of 400 programs: every way of breaking the rules of products, and products of both forms with what follows."""
+    rules, seen = set(), Functional()
+    for seed in range(400):
+        case = make_case(seed)
+        problems = [descriptor.problem(d, get_config(case.config)) for d in case.descriptors()]
+        rules |= {p.split(" of ")[0] for p in problems if p and ("product" in p)}
+        if not case.spoilt:
+            seen.see(case)
+    assert rules == {"a product needs a dense layer", "flag transpose needs flag product"}
+    kinds = {kind for _, kind, *_ in seen.cross}
+    assert kinds == {"dense", "depthwise", "maximum", "product", "product transpose"}
+    assert {split for name, kind, _, _, split, _ in seen.cross if kind == "product transpose"} == {0, 1, 2}

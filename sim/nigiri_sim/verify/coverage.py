@@ -11,7 +11,11 @@ from nigiri_sim.verify.case import Case
 
 __all__ = ["Functional"]
 
-KINDS = {0: "dense", Flag.DEPTHWISE: "depthwise", Flag.MAXIMUM: "maximum"}
+OPERATOR = Flag.DEPTHWISE | Flag.MAXIMUM | Flag.PRODUCT | Flag.TRANSPOSE
+KINDS = {0: "dense", Flag.DEPTHWISE: "depthwise", Flag.MAXIMUM: "maximum", Flag.PRODUCT: "product",
+         Flag.PRODUCT | Flag.TRANSPOSE: "product transpose"}
+UNCACHED = "maximum", "product", "product transpose"
+"""Operators that take nothing from the persistent buffer, whatever is there."""
 AFTER = {Flag.TABLE: "table", Flag.RESIDUAL: "residual", Flag.POLYPHASE: "polyphase", Flag.POOL: "pool",
          Flag.DISCARD: "discard", Flag.SCALE: "scale"}
 RESIDENCY = ("none", "part", "all")
@@ -41,9 +45,9 @@ class Functional:
         for d in case.descriptors():
             if d["opcode"] != Opcode.CONV:
                 continue
-            kind = KINDS[d["flags"] & (Flag.DEPTHWISE | Flag.MAXIMUM)]
+            kind = KINDS[d["flags"] & OPERATOR]
             stride = 2 if d["flags"] & Flag.STRIDE2 else 1
-            where = "none" if kind == "maximum" else _resident(d, boxes.get(d["layer"]), taps(d))
+            where = "none" if kind in UNCACHED else _resident(d, boxes.get(d["layer"]), taps(d))
             self.cross[case.config, kind, d["kernel"], stride, d["split"], where] += 1
             batch = "batch" if d["extra_images"] else "single"
             for flag, name in AFTER.items():
@@ -58,17 +62,18 @@ class Functional:
     @staticmethod
     def goals(configs: tuple[str, ...] = ("tiny", "small")) -> tuple[set[tuple[Any, ...]], set[tuple[Any, ...]]]:
         """All combinations that the instruction set allows."""
-        cross = set()
+        cross: set[tuple[Any, ...]] = set()
+        pairs: set[tuple[Any, ...]] = set()
         for name in configs:
             splits = range(get_config(name).groups.bit_length())
             for kind, kernel, stride, split, where in product(KINDS.values(), (1, 3, 5, 7), (1, 2), splits, RESIDENCY):
-                if (kind == "maximum" and (kernel == 1 or where != "none")) or (split and kind != "dense"):
+                if (kind in UNCACHED and where != "none") or (split and kind in ("depthwise", "maximum")):
                     continue
-                if kind == "depthwise" and kernel == 1 and where == "part":
-                    pass                                     # more output blocks than the box has
+                if kernel == 1 if kind == "maximum" else kernel != 1 and kind in UNCACHED:
+                    continue
                 cross.add((name, kind, kernel, stride, split, where))
         names = sorted(AFTER.values())
-        pairs = {(a, k, s, b) for a in names for k in KINDS.values() for s in (1, 2) for b in ("single", "batch")}
+        pairs |= {(a, k, s, b) for a in names for k in KINDS.values() for s in (1, 2) for b in ("single", "batch")}
         pairs |= {(a, b) for n, a in enumerate(names) for b in names[n + 1:]}
         return cross, pairs
 

@@ -13,7 +13,8 @@ from nigiri_sim.verify.case import Case
 __all__ = ["shrink"]
 
 SMALLER = ("out_h", "in_h", "in_w", "out_blocks", "in_blocks", "extra_images", "y_first", "split", "length")
-FLAGS = (Flag.TABLE, Flag.RESIDUAL, Flag.POLYPHASE, Flag.POOL, Flag.DISCARD, Flag.SCALE, Flag.STRIDE2)
+FLAGS = (Flag.TABLE, Flag.RESIDUAL, Flag.POLYPHASE, Flag.POOL, Flag.DISCARD, Flag.SCALE, Flag.STRIDE2, Flag.TRANSPOSE,
+         Flag.PRODUCT)
 
 
 def _simpler(case: Case) -> Iterator[Case]:

@@ -33,6 +33,19 @@ def _field(rng: np.random.Generator, case: Case, lines: Lines) -> tuple[Lines, s
     return None
 
 
+def _operator(rng: np.random.Generator, case: Case, lines: Lines) -> tuple[Lines, str] | None:
+    """A layer becomes a product that no device computes: of a larger kernel, by columns, or transposed weights."""
+    config = get_config(case.config)
+    n = int(rng.choice([n for n, d in enumerate(lines) if d["opcode"] == Opcode.CONV]))
+    d = lines[n]
+    flags = (d["flags"] | Flag.PRODUCT, d["flags"] | Flag.PRODUCT | Flag.TRANSPOSE,
+             d["flags"] & ~Flag.PRODUCT | Flag.TRANSPOSE, d["flags"] | Flag.PRODUCT | Flag.DEPTHWISE)
+    changes = [{"flags": f} for f in flags] + [{"kernel": k} for k in (3, 5) if d["flags"] & Flag.PRODUCT]
+    changed = [d | c for c in changes if descriptor.problem(d | c, config)]
+    new = changed[int(rng.integers(len(changed)))]
+    return [*lines[:n], new, *lines[n + 1:]], f"descriptor {n}: flags = {new['flags']}, kernel = {new['kernel']}"
+
+
 def _window(rng: np.random.Generator, case: Case, lines: Lines) -> tuple[Lines, str] | None:
     """A transfer that reaches one word, or far, beyond the end of the window."""
     n = int(rng.integers(len(lines)))
@@ -95,7 +108,7 @@ def spoilt(rng: np.random.Generator, case: Case) -> Case:
     while True:
         kind = int(rng.integers(10))
         if kind < 8:
-            make: Callable[..., tuple[Lines, str] | None] = _field if kind < 4 else _window
+            make: Callable[..., tuple[Lines, str] | None] = _operator if not kind else _field if kind < 4 else _window
             if kind < 6 and (found := make(rng, case, case.descriptors())):
                 return case.with_program(found[0], spoilt=found[1])
             if kind >= 6:

@@ -1,7 +1,6 @@
 """`nigiri graft`: plans a server for the rear parts of many clients' SubNets."""
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,42 +24,34 @@ def graft(network: Annotated[str, typer.Argument(help="cifar, ofa_mbv3_w10, ofa_
     from rich.console import Console
     from rich.table import Table
 
-    from nigiri.graft.align import Settings
-    from nigiri.graft.check import check
     from nigiri.graft.clients import clients as drawn
     from nigiri.graft.clients import fragments_at
-    from nigiri.graft.place import place
-    from nigiri.graft.plan import Planner
-    from nigiri.graft.simulate import replay
+    from nigiri.graft.compare import METHODS, floor, measured, static
     from nigiri.graft.workloads import networks, own_times, profiles, workload_of
     from nigiri.traffic.bandwidth import KINDS, read_bandwidth, synthetic
 
     chosen = workload_of(network)
+    traces = [synthetic(trace, 600, seed + n) for n in range(3)] if trace in KINDS else [read_bandwidth(Path(trace))]
     found = networks(chosen)
     plain, cached = profiles(chosen, found, say=say)
-    traces = [synthetic(trace, 600, seed + n) for n in range(3)] if trace in KINDS else [read_bandwidth(Path(trace))]
     many = drawn(plain, own_times(chosen, found), traces, clients, seed)
     fragments, missed = fragments_at(plain, many, at)
-    alone = Settings(across=False, realign=False)
-    rows: list[dict[str, Any]] = []
-    for name, planner in (("every fragment alone", Planner(plain, alone, merging=False)),
-                          ("merged", Planner(plain, alone)), ("re-aligned", Planner(plain, Settings(across=False))),
-                          ("re-aligned, shared prefixes and SubGraph", Planner(cached))):
-        began = time.perf_counter()
-        plan = planner.plan(fragments)
-        ms = 1e3 * (time.perf_counter() - began)
-        check(planner.profile, plan)
-        rows.append({"method": name, "devices": plan.total, "placed": len(place(plan).devices),
-                     "stages": len(plan.stages), "refused": len(plan.refused),
-                     "attainment": replay(planner.profile, plan, 10.0, seed).attainment, "planning_ms": ms})
+    fixed = static(plain, many)
+    rows: list[dict[str, Any]] = [
+        {"method": m.name} | measured(m, plain, cached, fixed if m.static else many, [at], seed=seed) for m in METHODS]
+    least = floor(plain, fragments)
     if json:
         emit({"network": network, "server": chosen.server, "client": chosen.client, "clients": clients, "trace": trace,
-              "fragments": len(fragments), "missed": missed, "seed": seed, "methods": rows})
+              "at_s": at, "fragments": len(fragments), "missed": missed, "seed": seed, "floor": least, "methods": rows})
         return
-    view = Table("method", "devices' worth", "devices", "stages", "in time, %", "planning, ms",
-                 title=f"{network} on {chosen.server}: {len(fragments)} fragments of {clients} clients, "
-                       f"{missed} cannot be in time")
+    title = (f"{network} on {chosen.server}: {len(fragments)} fragments of {clients} clients, {missed} cannot be in "
+             f"time; no plan with shares is below {least:.2f}")
+    view = Table("method", "devices' worth", "saved, %", "devices", "instances", "in time, of planned %", "of all %",
+                 "planning, ms", title=title)
+    alone = rows[0]["devices"]
     for r in rows:
-        view.add_row(r["method"], f"{r['devices']:.2f}", str(r["placed"]), str(r["stages"]),
-                     f"{100 * r['attainment']:.2f}", f"{r['planning_ms']:.0f}")
+        saved = f"{100 * (1 - r['devices'] / alone):.0f}" if alone else "0"
+        view.add_row(r["method"], f"{r['devices']:.2f}", saved, f"{r['placed']:g}", f"{r['instances']:g}",
+                     f"{100 * min(r['sliced'], r['whole']):.2f}", f"{100 * r['attainment']:.2f}",
+                     f"{1e3 * r['seconds']:.0f}")
     Console().print(view)

@@ -35,6 +35,8 @@ def results():
     script("scripts/board_results.py")
     script("scripts/service_results.py")
     script("scripts/verify_results.py")
+    for name in ("graft", "hybrid", "split"):
+        script(f"scripts/{name}_results.py")
     return script("scripts/results.py")
 
 

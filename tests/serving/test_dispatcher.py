@@ -102,6 +102,24 @@ def test_a_late_answer_is_an_error(model, images):
     run(work, devices)
 
 
+def test_what_missed_its_deadline_leaves_the_queue_though_no_device_is_idle(model, images):
+    switches, devices = replicas(model, 1, hang_s=5)
+
+    async def work(d):
+        switches[0].fault = "hang"
+        held = asyncio.create_task(d.submit([images[0]]))
+        await asyncio.sleep(0.02)
+        late = asyncio.gather(*(d.submit([x], Targets(deadline_ms=80)) for x in images[:4]), return_exceptions=True)
+        await asyncio.sleep(0)
+        assert d.waiting == 4
+        assert {type(e) for e in await late} == {DeadlineMissed}
+        assert d.waiting == 0 and d.pending == 1
+        switches[0].fault = None
+        switches[0].release.set()
+        assert len(await held) == 1
+    run(work, devices, limit=4)
+
+
 @pytest.mark.parametrize("fault", ["raise", "hang", "lie"])
 def test_a_device_that_fails_is_reset_and_its_queries_go_elsewhere(model, golden, images, fault):
     switches, devices = replicas(model)

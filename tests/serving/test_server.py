@@ -196,7 +196,7 @@ def test_commands(modelled, capsys):
     url = f"http://127.0.0.1:{modelled.port}"
     assert main(["load", url, "--clients", "4", "--seconds", "1", "--check", "--json"]) == 0
     got = json.loads(capsys.readouterr().out)
-    assert got["lost"] == got["wrong"] == 0 and got["answered"] > 10 and got["attainment"] == 1.0
+    assert got["lost"] == got["wrong"] == 0 < got["answered"] and got["attainment"] == 1.0
     assert main(["load", url, "--rate", "40", "--seconds", "1", "--deadline", "500", "--shape", "poisson"]) == 0
     assert "0 lost" in capsys.readouterr().out
     assert main(["load", url, "--shape", "none"]) == 2

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
@@ -158,6 +158,10 @@ class Dispatcher:
 
     def _closed(self, job: Job, future: asyncio.Future[Answer]) -> None:
         self._open.discard(job)
+        # While no device is idle nobody looks at the queue: what is answered must not take others' place in it.
+        n = bisect_left(self._waiting, job)
+        if n < len(self._waiting) and self._waiting[n] is job:
+            del self._waiting[n]
 
     def _expire(self, job: Job) -> None:
         self._refuse(job, DeadlineMissed(f"not answered within {job.targets.deadline_ms:g} ms: the devices were slower "

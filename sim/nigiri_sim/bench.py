@@ -1,11 +1,12 @@
 """What every cocotb bench needs: clock, reset, an AXI4-Lite host and one memory behind all data ports.
 
-Imported inside the simulation; the design is the module `bench` of :func:`nigiri_sim.cocotb_runner.id_wrapper`.
+Imported inside the simulation; the design is the module `bench` of :func:`nigiri_sim.wrapper.id_wrapper`.
 """
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
@@ -21,6 +22,14 @@ def _pauses(probability: float, seed: str) -> Iterator[bool]:
     dice = random.Random(seed)
     while True:
         yield dice.random() < probability
+
+
+def _guarded(access: Callable[[int, Any], Awaitable[Any]], refused: range) -> Callable[[int, Any], Awaitable[Any]]:
+    async def guarded(where: int, what: Any) -> Any:
+        if where in refused:
+            raise ValueError(f"{where:#x} is refused")       # cocotbext-axi makes SLVERR of it
+        return await access(where, what)
+    return guarded
 
 
 class Bench:
@@ -56,6 +65,12 @@ class Bench:
                          f"{n}r": ram.read_if.r_channel}
         for name, channel in channels.items():
             channel.set_pause_generator(_pauses(probability, f"{seed} {name}"))
+
+    def refuse(self, reads: range = range(0), writes: range = range(0)) -> None:
+        """Answer accesses to these addresses with SLVERR, and all others as before."""
+        for ram in self.rams:
+            ram.read_if._read = _guarded(type(ram.read_if)._read.__get__(ram.read_if), reads)
+            ram.write_if._write = _guarded(type(ram.write_if)._write.__get__(ram.write_if), writes)
 
     async def reset(self, cycles: int = 8) -> None:
         """Assert aresetn for a few cycles."""

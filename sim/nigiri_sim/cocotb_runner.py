@@ -12,38 +12,9 @@ from nigiri_sim.build import content_key, locked
 from nigiri_sim.errors import BuildError, SimulationError
 from nigiri_sim.toolchain import build_root, find_verilator, require, verilator_environment
 
-__all__ = ["id_wrapper", "run_bench"]
+__all__ = ["run_bench"]
 
 WARNINGS = ("-Wno-fatal", "-Wno-lint", "-Wno-style")
-
-_PINS = (  # name, width in bits (0: data, -1: strobes), driven by the accelerator
-    ("araddr", 40, True), ("arlen", 8, True), ("arsize", 3, True), ("arburst", 2, True), ("arcache", 4, True),
-    ("arprot", 3, True), ("arvalid", 1, True), ("arready", 1, False), ("rdata", 0, False), ("rresp", 2, False),
-    ("rlast", 1, False), ("rvalid", 1, False), ("rready", 1, True), ("awaddr", 40, True), ("awlen", 8, True),
-    ("awsize", 3, True), ("awburst", 2, True), ("awcache", 4, True), ("awprot", 3, True), ("awvalid", 1, True),
-    ("awready", 1, False), ("wdata", 0, True), ("wstrb", -1, True), ("wlast", 1, True), ("wvalid", 1, True),
-    ("wready", 1, False), ("bresp", 2, False), ("bvalid", 1, False), ("bready", 1, True))
-_LITE = (("awaddr", 12), ("awprot", 3), ("awvalid", 1), ("wdata", 32), ("wstrb", 4), ("wvalid", 1), ("bready", 1),
-         ("araddr", 12), ("arprot", 3), ("arvalid", 1), ("rready", 1))
-_LITE_OUT = (("awready", 1), ("wready", 1), ("bresp", 2), ("bvalid", 1), ("arready", 1), ("rdata", 32), ("rresp", 2),
-             ("rvalid", 1))
-
-
-def id_wrapper(top: str, ports: int, port_bits: int) -> str:
-    """Verilog of module `bench`: `top` with one-bit AXI IDs, which cocotbext-axi insists on; they are always 0."""
-    pins = [("input", 1, "aclk"), ("input", 1, "aresetn"), ("output", 1, "interrupt")]
-    pins += [("input", w, f"s_axi_{n}") for n, w in _LITE] + [("output", w, f"s_axi_{n}") for n, w in _LITE_OUT]
-    ids = []
-    for n in range(ports):
-        for name, width, out in _PINS:
-            bits = {0: port_bits, -1: port_bits // 8}.get(width, width)
-            pins.append(("output" if out else "input", bits, f"m{n}_axi_{name}"))
-        ids += [("output", f"m{n}_axi_{c}id") for c in ("ar", "aw")] + [("input", f"m{n}_axi_{c}id") for c in "rb"]
-    declared = [f"{d} [{w - 1}:0] {p}" if w > 1 else f"{d} {p}" for d, w, p in pins] + [f"{d} {p}" for d, p in ids]
-    lines = ["module bench (", ",\n".join(f"  {d}" for d in declared), ");"]
-    lines += [f"  assign {p} = 0;" for d, p in ids if d == "output"]
-    lines += [f"  {top} device (", ",\n".join(f"    .{p}({p})" for _, _, p in pins), "  );", "endmodule", ""]
-    return "\n".join(lines)
 
 
 @contextmanager

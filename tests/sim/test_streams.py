@@ -7,7 +7,6 @@ from amaranth.lib.wiring import In, Out
 
 from nigiri_sim.streams import simulate, stream_get, stream_monitor, stream_put
 
-
 pytestmark = pytest.mark.usefixtures("collect_abandoned_testbenches")
 
 

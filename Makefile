@@ -30,7 +30,7 @@ test-pynq: setup ## run the board tests under the other releases of pynq: 3.0.1 
 
 verify: setup    ## verify longer: random programs, deep proofs, soak, mutation; hours
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[formal]'
-	NIGIRI_LONG=1 $(BIN)/pytest tests/system/test_demo_network.py
+	NIGIRI_LONG=1 $(BIN)/pytest tests/system/test_demo_network.py tests/board/test_readme_script.py
 	$(BIN)/python scripts/bench_verification.py
 
 lint: setup      ## check style and types

@@ -1,7 +1,13 @@
 """Pytest settings shared by all tests."""
 import gc
+import os
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # One test process per core: threads of several processes that share the cores wait for each other most of the time.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def pytest_collection_finish():

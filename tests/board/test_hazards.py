@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from nigiri.runtime import pynq_ip
 from nigiri.runtime.board import BoardDevice
 from nigiri.runtime.driver import WORD, Driver
 from nigiri.runtime.errors import BadAddress, BadArgument, DeviceError, DeviceTimeout, WrongConfiguration
+from nigiri.runtime.interrupts import loop_thread
 from nigiri.spec import get_config
 from nigiri.spec.boards import get_board
 from nigiri.spec.registers import Status, address
@@ -145,6 +147,24 @@ def test_a_program_that_hangs_times_out(simulated):
             driver.run(0, 2, timeout_s=0.2)
         board.core.memory.heal()
         driver.reset()
+        assert np.array_equal(copied(driver, SPENT), SPENT)
+
+
+def test_a_wait_that_was_given_up_costs_nothing(simulated):
+    """pynq keeps such a wait in its list; simulated time stands still all the same until a register is written."""
+    board = simulated("zcu104", "rtl", config=TINY)
+    with opened(board) as device, Driver(device) as driver:
+        driver.attach(1024 * WORD)
+        interrupt = device._core.interrupt
+
+        async def given_up():
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(interrupt.wait(), 0.05)
+        loop_thread().run(given_up())
+        time.sleep(0.05)
+        before = board.core.cycles
+        time.sleep(0.2)
+        assert board.core.cycles == before
         assert np.array_equal(copied(driver, SPENT), SPENT)
 
 

@@ -15,6 +15,8 @@ from nigiri.runtime.errors import DeviceError
 from nigiri.spec import ip
 from nigiri.spec.boards import Board
 from nigiri.spec.config import AcceleratorConfig, get_config
+from nigiri.spec.registers import Status
+from nigiri.spec.registers import address as register
 from nigiri_sim.board.buffers import FreedBuffer, SimulatedBuffer, Store
 from nigiri_sim.board.bus import AddressMap, Slave, clock_registers
 from nigiri_sim.board.hwh import INTC, REGION
@@ -29,6 +31,7 @@ __all__ = ["Core", "SimulatedBoard"]
 
 PUMP, IDLE = 500, 32
 """Cycles that pass at a time while an interrupt is awaited, and with each register access."""
+AT_WORK = Status.BUSY | Status.FILL_BUSY | Status.RESETTING
 
 
 class Core(Protocol):
@@ -150,6 +153,8 @@ class SimulatedBoard(pynq.Device):
         with self.lock:
             self.accesses += 1
             self.bus.write(address, bytes(data))
+        for line in dict.values(self._lines):
+            line.wake()
 
     def after(self, cycles: int) -> None:
         """Let `cycles` pass and bring the interrupt pin to its controller."""
@@ -158,8 +163,9 @@ class SimulatedBoard(pynq.Device):
             step(cycles)
         self._intc.set_input(0, bool(self.core and self.core.interrupt))
 
-    def pump(self) -> None:
-        """Simulated time while somebody awaits an interrupt, at most until it comes."""
+    def pump(self) -> bool:
+        """Simulated time while somebody awaits an interrupt, at most until it comes; whether more of it may bring one
+        though no register is written."""
         with self.lock:
             run = getattr(self.core, "run_until_interrupt", None)
             if run:
@@ -167,6 +173,7 @@ class SimulatedBoard(pynq.Device):
             before = self._intc.read(AxiIntc.ISR)
             self.after(0)
             self.interrupts += bool(self._intc.read(AxiIntc.ISR) & ~before)
+            return bool(run and self.core and self.core.read_register(register("STATUS")) & AT_WORK)
 
     # memory
 

@@ -68,12 +68,14 @@ class InterruptLine:
     """A line into the PS, in place of pynq's UioController: a one-shot interrupt that each wait arms again.
 
     As there, it belongs to the event loop that is current when it is first used.  Where a board would wait for ever in
-    another loop, this raises WrongLoop.  While somebody waits, `pump` lets simulated time pass.
+    another loop, this raises WrongLoop.  While somebody waits, `pump` lets simulated time pass, as long as it says that
+    time alone may bring the interrupt; after that :meth:`wake` has to be called when something has changed.
     """
 
-    def __init__(self, pump: Callable[[], None]) -> None:
+    def __init__(self, pump: Callable[[], bool]) -> None:
         self._lock = threading.Lock()
-        self._level = False
+        self._level = self._turning = False
+        self._wakes = 0
         self._events: list[Event] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pump = pump
@@ -96,11 +98,23 @@ class InterruptLine:
         with self._lock:
             self._events.append(event)
         self._fire()
-        loop.call_soon(self._turn)
+        self.wake()
+
+    def wake(self) -> None:
+        """Let time pass again, if somebody waits; from any thread."""
+        with self._lock:
+            self._wakes += 1
+            if self._turning or not self._events or not self._loop or self._loop.is_closed():
+                return
+            self._turning = True
+        self._loop.call_soon_threadsafe(self._turn)
 
     def _turn(self) -> None:
-        if self._events and self._loop:
-            self._pump()
+        wakes, more = self._wakes, bool(self._events) and self._pump()
+        with self._lock:
+            # A wait that was given up stays in the list, as it does under pynq: it must not keep the processor busy.
+            self._turning = bool(self._events) and (more or wakes != self._wakes)
+        if self._turning and self._loop:
             self._loop.call_soon(self._turn)
 
     def set_level(self, level: bool) -> None:

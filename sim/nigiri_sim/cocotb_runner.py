@@ -84,7 +84,7 @@ def run_bench(verilog: str, *, top: str, bench: Path, results: Path, parameters:
                 if not (build / "complete").exists():
                     runner.build(sources=[build / "design.v"], hdl_toplevel=top, build_dir=build, waves=waves,
                                  defines=defines or {}, timescale=times, log_file=build / "build.log",
-                                 build_args=[*WARNINGS, "-O3", "--x-initial", "fast", "--no-timing", "-CFLAGS", "-O1"])
+                                 build_args=[*WARNINGS, "-O3", "--x-initial", "fast", "--no-timing", "-CFLAGS", "-O0"])
                     (build / "complete").touch()
             except (SystemExit, Exception) as error:
                 log = build / "build.log"

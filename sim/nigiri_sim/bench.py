@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from cocotb.clock import Clock
-from cocotb.handle import HierarchyObject
 from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
 
@@ -41,7 +40,7 @@ class Bench:
     memory_bytes: size of the memory, a power of two; addresses wrap.
     """
 
-    def __init__(self, dut: HierarchyObject, ports: int, memory_bytes: int = 1 << 20):
+    def __init__(self, dut: Any, ports: int, memory_bytes: int = 1 << 20):
         self.dut = dut
         Clock(dut.aclk, 10, "ns").start()
         for bus in (f"m{n}_axi" for n in range(ports)):

@@ -22,7 +22,7 @@ class Statistics(c.Structure):
                 ("write_bytes", c.c_uint64), ("most_reads", c.c_uint64), ("most_writes", c.c_uint64)]
 
     def as_dict(self) -> dict[str, int]:
-        return {name: getattr(self, name) for name, _ in self._fields_}
+        return {name: getattr(self, name) for name, *_ in self._fields_}
 
 
 _SIGNATURES: dict[str, tuple[object, list[object]]] = {

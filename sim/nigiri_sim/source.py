@@ -21,7 +21,7 @@ def verilog_of(config: AcceleratorConfig) -> str:
     That is every Python file of the hardware and the specification, the configuration, and the versions of Amaranth
     and its Yosys.  Generating takes up to minutes, reading back takes milliseconds.
     """
-    sources = {}
+    sources: dict[str, str] = {}
     for package in (nigiri_hw, nigiri.spec):
         folder = Path(str(package.__file__)).parent
         sources |= {f"{package.__name__}/{p.relative_to(folder)}": p.read_text() for p in sorted(folder.rglob("*.py"))}

@@ -47,24 +47,30 @@ def _module(modules: Xml.Element, instance: str, vlnv: str, *, pl: bool = True) 
     return module
 
 
+def _part(module: Xml.Element, name: str) -> Xml.Element:
+    found = module.find(name)
+    assert found is not None
+    return found
+
+
 def _parameter(module: Xml.Element, **values: object) -> None:
     for name, value in values.items():
-        _add(module.find("PARAMETERS"), "PARAMETER", NAME=name, VALUE=value)
+        _add(_part(module, "PARAMETERS"), "PARAMETER", NAME=name, VALUE=value)
 
 
 def _port(module: Xml.Element, name: str, direction: str, other: tuple[str, str]) -> None:
-    port = _add(module.find("PORTS"), "PORT", DIR=direction, NAME=name, SIGIS="INTERRUPT")
+    port = _add(_part(module, "PORTS"), "PORT", DIR=direction, NAME=name, SIGIS="INTERRUPT")
     _add(_add(port, "CONNECTIONS"), "CONNECTION", INSTANCE=other[0], PORT=other[1])
 
 
 def _interface(module: Xml.Element, name: str, kind: str) -> None:
-    bus = _add(module.find("BUSINTERFACES"), "BUSINTERFACE", NAME=name, TYPE=kind, BUSNAME="axi",
+    bus = _add(_part(module, "BUSINTERFACES"), "BUSINTERFACE", NAME=name, TYPE=kind, BUSNAME="axi",
                VLNV="xilinx.com:interface:aximm:1.0")
     _add(bus, "PORTMAPS")
 
 
 def _registers(module: Xml.Element, interface: str, registers: Iterable[ip.IpRegister]) -> None:
-    block = _add(module.find("ADDRESSBLOCKS"), "ADDRESSBLOCK", INTERFACE=interface, NAME="reg0", USAGE="register",
+    block = _add(_part(module, "ADDRESSBLOCKS"), "ADDRESSBLOCK", INTERFACE=interface, NAME="reg0", USAGE="register",
                  RANGE=SPAN, ACCESS="read-write")
     listed = _add(block, "REGISTERS")
     for r in registers:
@@ -103,7 +109,7 @@ def hardware_description(board: Board, *, interrupts: bool = True) -> str:
         _port(host, ps["irq"], "I", (INTC, "irq"))
         ranges.append((INTC, board.intc_base, "s_axi"))
     for instance, base, slave in ranges:
-        _add(host.find("MEMORYMAP"), "MEMRANGE", ADDRESSBLOCK="reg0", BASEVALUE=f"0x{base:08X}",
+        _add(_part(host, "MEMORYMAP"), "MEMRANGE", ADDRESSBLOCK="reg0", BASEVALUE=f"0x{base:08X}",
              HIGHVALUE=f"0x{base + REGION - 1:08X}", INSTANCE=instance, MEMTYPE="REGISTER",
              MASTERBUSINTERFACE=ps["master"], SLAVEBUSINTERFACE=slave)
     for n in range(4):

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -65,7 +65,7 @@ def soak(queries: int = 10_000, seed: int = 2026, say: Callable[[str], None] = l
                 events["cache changes"] += 1
                 rtl.cache(_boxes(compiled, name, rng), wait=bool(rng.random() < 0.5))
             if rng.random() < 0.01:
-                kind = "silent" if rng.random() < 0.3 else "error"
+                kind: Literal["silent", "error"] = "silent" if rng.random() < 0.3 else "error"
                 first, length = compiled.program(name)
                 at = int(rng.choice([first + int(rng.integers(2 * length)), int(rng.integers(compiled.weight_words)),
                                      compiled.input_offset]))

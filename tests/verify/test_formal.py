@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from amaranth.hdl import Elaboratable, Module, Signal
+from amaranth.hdl import Assert, Elaboratable, Module, Signal
 
 from nigiri.cli import main
 
@@ -47,6 +47,18 @@ def test_a_broken_rule_is_found():
         assert proof.holds == (not bad), proof.output
     design = _Source(0)
     assert prove("offer", design, [design.ready], 2, "induction").holds
+
+
+def test_induction_needs_its_base():
+    """A register that says 1 for ever after it once does, and begins with 0: the step alone would hold."""
+    class Stuck(Elaboratable):
+        def elaborate(self, platform):
+            m = Module()
+            said, free = Signal(), Signal(name="free")
+            m.d.sync += said.eq(said | free)
+            m.d.comb += [free.eq(0), Assert(said)]
+            return m
+    assert not prove("stuck", Stuck(), [], 1, "induction").holds
 
 
 def test_a_design_without_assertions_proves_nothing():

@@ -33,6 +33,9 @@ class ReadLane(wiring.Component):
 
     def __init__(self, bits: int):
         self._bits = bits
+        width = data.Layout.cast(Burst).size
+        # Proofs look at these.
+        self.waiting, self.sent = SyncFIFO(width=width, depth=4), SyncFIFO(width=width, depth=OUTSTANDING)
         super().__init__(
             {
                 "burst": In(stream.Signature(Burst)),
@@ -48,9 +51,8 @@ class ReadLane(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         beats = 512 // self._bits
-        width = data.Layout.cast(Burst).size
-        m.submodules.waiting = waiting = SyncFIFO(width=width, depth=4)
-        m.submodules.sent = sent = SyncFIFO(width=width, depth=OUTSTANDING)
+        m.submodules.waiting = waiting = self.waiting
+        m.submodules.sent = sent = self.sent
         axi = self.axi
         m.d.comb += [
             waiting.w_data.eq(self.burst.payload),
@@ -123,6 +125,9 @@ class ReadDMA(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
+        # The request being split, and the ports; proofs look at these.
+        self.splitting, self.offset, self.left = Signal(), Signal(32), Signal(5)
+        self.lanes = [ReadLane(config.port_bits) for _ in range(config.ports)]
         super().__init__(
             {
                 "request": In(stream.Signature(Request)),
@@ -138,15 +143,13 @@ class ReadDMA(wiring.Component):
         m = Module()
         cfg = self._config
         most, ports = cfg.burst_words, cfg.ports
-        lanes = []
-        for n in range(ports):
-            m.submodules[f"lane_{n}"] = lane = ReadLane(cfg.port_bits)
+        lanes = self.lanes
+        for n, lane in enumerate(lanes):
+            m.submodules[f"lane_{n}"] = lane
             wiring.connect(m, wiring.flipped(self.axi[n]), lane.axi)
             m.d.comb += [lane.base.eq(self.base), lane.flush.eq(self.flush)]
-            lanes.append(lane)
 
-        # The request being split.
-        busy, offset, left, dest = Signal(), Signal(32), Signal(5), Signal(20)
+        busy, offset, left, dest = self.splitting, self.offset, self.left, Signal(20)
         kind, tag = Signal(Kind), Signal(16)
         turn = Signal(range(max(2, ports)))
         room = most - offset[: ceil_log2(most)]

@@ -28,6 +28,12 @@ class WriteDMA(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig):
         self._config = config
+        # Proofs look at these.
+        self.words = SyncFIFO(width=512, depth=DEPTH)
+        promised, unanswered = Signal(range(DEPTH + 1)), Signal(range(DEPTH + 1))
+        begin, sending = Signal(), Signal()
+        self.promised, self.unanswered, self.begin, self.sending = promised, unanswered, begin, sending
+        self.at, self.beat = Signal(32, name="at"), Signal(range(512 // config.port_bits), name="beat")
         super().__init__(
             {
                 "start": In(1),
@@ -50,12 +56,10 @@ class WriteDMA(wiring.Component):
         bits = self._config.port_bits
         beats = 512 // bits
         axi = self.axi
-        m.submodules.words = words = SyncFIFO(width=512, depth=DEPTH)
-        promised, unanswered = Signal(range(DEPTH + 1)), Signal(range(DEPTH + 1))
-        at = Signal(32)
-        begin, sending = Signal(), Signal()
+        m.submodules.words = words = self.words
+        promised, unanswered, at = self.promised, self.unanswered, self.at
+        begin, sending, beat = self.begin, self.sending, self.beat
         data = Signal(512)
-        beat = Signal(range(beats))
         answered = axi.bvalid & axi.bready
         m.d.comb += [
             words.w_data.eq(Cat(*self.word)),

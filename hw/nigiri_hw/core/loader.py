@@ -19,6 +19,8 @@ class Loader(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig):
         a = ceil_log2(config.ab_words)
+        # Where the next request begins, and the words not yet asked for; proofs look at them.
+        self.next, self.left = Signal(32), Signal(20)
         super().__init__(
             {
                 "start": In(1),
@@ -38,7 +40,7 @@ class Loader(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        offset, left, dest, pending = Signal(32), Signal(20), Signal(20), Signal(20)
+        offset, left, dest, pending = self.next, self.left, Signal(20), Signal(20)
         req = self.request
         chunk = Mux(left > CHUNK, CHUNK, left[:5])
         arrived = self.bus.valid & (self.bus.kind == Kind.ACTIVATION)

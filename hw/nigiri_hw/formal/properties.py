@@ -8,8 +8,10 @@ from amaranth.hdl import Elaboratable
 
 from nigiri.spec import get_config
 from nigiri_hw.formal.prove import Mode, Proof, prove
-from nigiri_hw.formal.streams import ControlRules, FifoOrder, ReadBursts, WriteBursts
+from nigiri_hw.formal.reads import ReadBursts
+from nigiri_hw.formal.streams import ControlRules, FifoOrder
 from nigiri_hw.formal.window import FetchWindow, FillWindow, LoaderWindow, QueueWindow, Residency
+from nigiri_hw.formal.writes import WriteBursts
 
 __all__ = ["PROPERTIES", "Property", "run"]
 
@@ -17,7 +19,7 @@ __all__ = ["PROPERTIES", "Property", "run"]
 @dataclass(frozen=True)
 class Property:
     """make: the design with its assertions.  deep, quick: (mode, depth) by the command with --deep, and without it and
-    in tests; quick is None where what can be reached so soon says nothing."""
+    in tests; quick is None where that takes minutes, or where what can be reached so soon says nothing."""
 
     name: str
     make: Callable[[], Elaboratable]
@@ -33,10 +35,14 @@ FEW = changed(TINY, name="few", layers=2)
 PROPERTIES = (
     Property("fifo", FifoOrder, ("bmc", 10), ("bmc", 30)),
     Property("control", lambda: ControlRules(TINY), ("induction", 4), ("induction", 8)),
-    Property("read_bursts", lambda: ReadBursts(TINY), ("bmc", 6), ("bmc", 24)),
-    Property("read_bursts_two_ports", lambda: ReadBursts(TWO), ("bmc", 6), ("bmc", 16)),
-    Property("write_bursts", lambda: WriteBursts(TINY), ("bmc", 10), ("bmc", 30)),
-    Property("loader_window", lambda: LoaderWindow(TINY), ("bmc", 6), ("bmc", 24)),
+    Property("read_bursts", lambda: ReadBursts(TINY), ("bmc", 6), ("bmc", 12)),
+    Property("read_bursts_two_ports", lambda: ReadBursts(TWO), ("bmc", 6), ("bmc", 9)),
+    Property("read_bursts_always", lambda: ReadBursts(TINY, invariants=True), ("induction", 1), ("induction", 2)),
+    Property("read_bursts_always_two_ports", lambda: ReadBursts(TWO, invariants=True), ("induction", 1),
+             ("induction", 2)),
+    Property("write_bursts", lambda: WriteBursts(TINY), ("bmc", 10), ("bmc", 20)),
+    Property("write_bursts_always", lambda: WriteBursts(TINY, invariants=True), None, ("induction", 1)),
+    Property("loader_window", lambda: LoaderWindow(TINY), ("induction", 1), ("induction", 2)),
     Property("queue_window", lambda: QueueWindow(TINY), ("induction", 1), ("induction", 2)),
     Property("fetch_window", lambda: FetchWindow(TINY), ("induction", 1), ("induction", 2)),
     Property("fill_window", lambda: FillWindow(TINY), ("induction", 1), ("induction", 2)),

@@ -1,7 +1,7 @@
 """Proofs: a component with assertions becomes SMT-LIB, and a solver looks for an execution that breaks one.
 
-`bmc` shows that no execution of at most `depth` cycles after reset breaks an assertion, `induction` that none of any
-length does.
+`bmc` shows that no execution of at most `depth` cycles after reset breaks an assertion; `induction` that none of any
+length does: none that short (the base), and none can after so many good cycles (the step).
 """
 
 import os
@@ -81,14 +81,20 @@ def prove(name: str, design: Elaboratable, ports: list, depth: int, mode: Mode =
         if "yosys-smt2-assert" not in text:
             raise SynthesisError(f"{name} has no assertion left to prove")
         # Z3 is many times faster on the whole unrolled problem than on one that grows.
-        options = ["-i"] if mode == "induction" else ["--unroll", "--noincr"]
-        command = [smtbmc, "-s", "z3", *options, "-t", str(depth), "design.smt2"]
-        try:
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment,
-                                  timeout=timeout_s)
-            output, code = done.stdout + done.stderr, done.returncode
-        except subprocess.TimeoutExpired as error:
-            output, code = f"no answer within {timeout_s:g} s: {error.stdout!r:.300}", 2
-    found = re.search(r"Status: (\w+)", output)
-    holds = code == 0 and bool(found) and found[1] == "PASSED"
+        steps = [["--unroll", "--noincr", "-t", str(depth)]]
+        if mode == "induction":
+            # smtbmc's -t counts from 0: the step assumes `depth` good states, so the base shows as many and one more.
+            steps = [["--unroll", "--noincr", "-t", str(depth + 1)], ["-i", "-t", str(depth)]]
+        holds, output = True, ""
+        for options in steps:
+            try:
+                done = subprocess.run([smtbmc, "-s", "z3", *options, "design.smt2"], cwd=folder, capture_output=True,
+                                      text=True, env=environment, timeout=timeout_s)
+                text, code = done.stdout + done.stderr, done.returncode
+            except subprocess.TimeoutExpired as error:
+                text, code = f"no answer within {timeout_s:g} s: {error.stdout!r:.300}", 2
+            found = re.search(r"Status: (\w+)", text)
+            holds, output = holds and code == 0 and bool(found) and found[1] == "PASSED", output + text
+            if not holds:
+                break
     return Proof(name, mode, depth, holds, time.monotonic() - began, output)

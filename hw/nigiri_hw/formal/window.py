@@ -91,6 +91,10 @@ class LoaderWindow(Elaboratable):
             m.d.sync += [first.eq(u.offset), end.eq(u.offset + u.words), left.eq(u.words)]
         with m.Elif(u.request.valid & u.request.ready):
             m.d.sync += left.eq(left - u.request.payload.count)
+        # Between the unit's registers and those here, so that induction closes.
+        m.d.comb += [Assert(u.left == left), Assert(end <= (1 << 32) - 1)]
+        with m.If(left != 0):
+            m.d.comb += [Assert(u.next == end - left), Assert(first + left <= end)]
         with m.If(u.request.valid):
             m.d.comb += [
                 Assert(u.request.payload.offset == end - left),

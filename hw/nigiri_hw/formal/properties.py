@@ -7,6 +7,7 @@ from dataclasses import replace as changed
 from amaranth.hdl import Elaboratable
 
 from nigiri.spec import get_config
+from nigiri_hw.formal.copies import CopyWindow
 from nigiri_hw.formal.prove import Mode, Proof, prove
 from nigiri_hw.formal.reads import ReadBursts
 from nigiri_hw.formal.streams import ControlRules, FifoOrder
@@ -46,6 +47,7 @@ PROPERTIES = (
     Property("queue_window", lambda: QueueWindow(TINY), ("induction", 1), ("induction", 2)),
     Property("fetch_window", lambda: FetchWindow(TINY), ("induction", 1), ("induction", 2)),
     Property("fill_window", lambda: FillWindow(TINY), ("induction", 1), ("induction", 2)),
+    Property("copy_window", lambda: CopyWindow(TINY), ("induction", 1), ("induction", 2)),
     Property("residency", lambda: Residency(FEW), None, ("bmc", 13)),
 )
 

@@ -10,7 +10,7 @@ from nigiri_hw.core.fill import FillEngine
 from nigiri_hw.core.loader import Loader
 from nigiri_hw.core.residency import ResidencyTable
 
-__all__ = ["FetchWindow", "FillWindow", "LoaderWindow", "QueueWindow", "Residency"]
+__all__ = ["FetchWindow", "FillWindow", "LoaderWindow", "QueueWindow", "Residency", "free_inputs"]
 
 
 def _constant(m: Module, signal: Signal, name: str) -> None:
@@ -30,7 +30,7 @@ def _inside(m: Module, request, window) -> None:
         ]
 
 
-def _free(component: wiring.Component, *but: str) -> list:
+def free_inputs(component: wiring.Component, *but: str) -> list:
     """All inputs of a component that are single signals."""
     out = []
     for path, member, value in component.signature.flatten(component):
@@ -43,7 +43,7 @@ class _Unit(Elaboratable):
     def __init__(self, unit: wiring.Component):
         self.unit = unit
         # Ready comes from the arbiter, against the direction of the request.
-        self.ports = [*_free(unit), unit.request.ready]
+        self.ports = [*free_inputs(unit), unit.request.ready]
 
     def elaborate(self, platform):
         m = Module()
@@ -79,7 +79,7 @@ class LoaderWindow(Elaboratable):
 
     def __init__(self, config: AcceleratorConfig):
         self.unit = Loader(config)
-        self.ports = [*_free(self.unit), self.unit.request.ready]
+        self.ports = [*free_inputs(self.unit), self.unit.request.ready]
 
     def elaborate(self, platform):
         m = Module()
@@ -112,9 +112,9 @@ class Residency(Elaboratable):
         self.config = config
         self.fill, self.fetch, self.table = FillEngine(config), FetchUnit(config), ResidencyTable(config)
         self.ports = [
-            *_free(self.fill, "fetch_busy", "entry"),
+            *free_inputs(self.fill, "fetch_busy", "entry"),
             self.fill.request.ready,
-            *_free(self.fetch, "entry", "hold", "copy_busy"),
+            *free_inputs(self.fetch, "entry", "hold", "copy_busy"),
             self.fetch.request.ready,
         ]
 

@@ -43,7 +43,8 @@ def _mutation(d: dict) -> str:
     by = {k: sum(r["killed_by"].get(k, 0) for r in runs) for k in ("unit tests", "random programs")}
     return (f"{sum(r['killed'] for r in runs)} of {sum(r['real'] for r in runs)} killed ({by['unit tests']} by the "
             f"component's own tests, {by['random programs']} by random programs), drawn from "
-            f"{runs[-1]['possible']:,} with seeds {', '.join(str(r['seed']) for r in runs)}; survived: {left or 'none'}")
+            f"{runs[-1]['possible']:,} with seeds {', '.join(str(r['seed']) for r in runs)}; "
+            f"survived: {left or 'none'}")
 
 
 KINDS = {"programs": _programs, "formal": _formal, "coverage": _coverage, "soak": _soak, "mutation": _mutation}

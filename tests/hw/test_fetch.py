@@ -65,7 +65,7 @@ class Bench:
 
     def __init__(self, dut, stalls, seed):
         self.dut, self.stalls, self.dice = dut, stalls, random.Random(seed)
-        self.got, self.fill, self.head = [], 0, 0
+        self.got, self.fill, self.head, self.first = [], 0, 0, None
 
     def sources(self, ctx):
         """What moves in this cycle."""
@@ -106,6 +106,7 @@ class Bench:
             moved = self.sources(ctx)
             assert moved <= size - self.fill, "a ring overflows"
             assert bool(ctx.get(dut.alloc_en)) == bool(moved) and (not moved or ctx.get(dut.alloc_count) == moved)
+            self.first = cycle if moved and self.first is None else self.first
             self.head = (self.head + moved) % (2 * size)
             self.fill += moved
             if self.fill and self.dice.random() >= self.stalls:
@@ -195,3 +196,21 @@ def test_a_layer_waits_while_it_is_held():
             assert not ctx.get(dut.request.valid) and not ctx.get(dut.copy_valid) and not ctx.get(dut.busy)
             await ctx.tick()
     run(dut, body)
+
+
+def test_a_layers_first_request_comes_eight_cycles_after_its_descriptor():
+    """One to take it, four for the rules and the residency, three to set up; layer after layer."""
+    dut = FetchUnit(CONFIG)
+    bench = Bench(dut, 0.0, 1)
+    layer, entry = random_layer(random.Random(5), 0)
+    layer |= {"flags": 0, "kernel": 1, "in_blocks": 4, "w_blocks": 4, "w_taps": 1, "out_blocks": 2}
+    began = []
+
+    async def body(ctx):
+        await bench.start(ctx, 4000)
+        for _ in range(3):
+            bench.first = None
+            cycles = await bench.layer(ctx, layer, entry | {"valid": 0})
+            began.append((bench.first, cycles))
+    run(dut, body)
+    assert began == 3 * [(8, 14)]

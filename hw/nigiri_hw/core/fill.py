@@ -221,4 +221,5 @@ class FillEngine(wiring.Component):
         ]
         with m.If(self.bus.valid & (self.bus.kind == Kind.PERSISTENT) & self.bus.error):
             m.d.sync += broken.eq(1)
+        self.fsm, self.pending = fsm, pending                # proofs look at these
         return m

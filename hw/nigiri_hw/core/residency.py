@@ -57,4 +57,5 @@ class ResidencyTable(wiring.Component):
             m.d.comb += rd.addr.eq(look)
             m.d.sync += present.eq(Array(valid)[look])
             m.d.comb += [entry.as_value().eq(rd.data), entry.valid.eq(present)]
+        self.valid = valid                                   # proofs look at it
         return m

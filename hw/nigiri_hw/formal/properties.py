@@ -10,8 +10,9 @@ from nigiri.spec import get_config
 from nigiri_hw.formal.copies import CopyWindow
 from nigiri_hw.formal.prove import Mode, Proof, prove
 from nigiri_hw.formal.reads import ReadBursts
+from nigiri_hw.formal.resident import Residency
 from nigiri_hw.formal.streams import ControlRules, FifoOrder
-from nigiri_hw.formal.window import FetchWindow, FillWindow, LoaderWindow, QueueWindow, Residency
+from nigiri_hw.formal.window import FetchWindow, FillWindow, LoaderWindow, QueueWindow
 from nigiri_hw.formal.writes import WriteBursts
 
 __all__ = ["PROPERTIES", "Property", "run"]
@@ -20,7 +21,7 @@ __all__ = ["PROPERTIES", "Property", "run"]
 @dataclass(frozen=True)
 class Property:
     """make: the design with its assertions.  deep, quick: (mode, depth) by the command with --deep, and without it and
-    in tests; quick is None where that takes minutes, or where what can be reached so soon says nothing."""
+    in tests; quick is None where that takes minutes."""
 
     name: str
     make: Callable[[], Elaboratable]
@@ -48,7 +49,7 @@ PROPERTIES = (
     Property("fetch_window", lambda: FetchWindow(TINY), ("induction", 1), ("induction", 2)),
     Property("fill_window", lambda: FillWindow(TINY), ("induction", 1), ("induction", 2)),
     Property("copy_window", lambda: CopyWindow(TINY), ("induction", 1), ("induction", 2)),
-    Property("residency", lambda: Residency(FEW), None, ("bmc", 13)),
+    Property("residency", lambda: Residency(FEW), ("induction", 2), ("induction", 3)),
 )
 
 

@@ -1,6 +1,6 @@
 """The DMA window: no unit ever asks for a word outside it, whatever descriptor or fill entry it works on."""
 
-from amaranth.hdl import Assert, Assume, Elaboratable, Module, Mux, Signal
+from amaranth.hdl import Assert, Assume, Elaboratable, Module, Signal
 from amaranth.lib import wiring
 
 from nigiri.spec.config import AcceleratorConfig
@@ -8,9 +8,8 @@ from nigiri_hw.core.descriptors import DescriptorQueue
 from nigiri_hw.core.fetch import FetchUnit
 from nigiri_hw.core.fill import FillEngine
 from nigiri_hw.core.loader import Loader
-from nigiri_hw.core.residency import ResidencyTable
 
-__all__ = ["FetchWindow", "FillWindow", "LoaderWindow", "QueueWindow", "Residency", "free_inputs"]
+__all__ = ["FetchWindow", "FillWindow", "LoaderWindow", "QueueWindow", "free_inputs"]
 
 
 def _constant(m: Module, signal: Signal, name: str) -> None:
@@ -101,51 +100,4 @@ class LoaderWindow(Elaboratable):
                 Assert(u.request.payload.count <= left),
                 Assert(u.request.payload.offset >= first),
             ]
-        return m
-
-
-class Residency(Elaboratable):
-    """Fill engine, residency table and fetch unit together: while a layer's words are being replaced, the fetch unit
-    works on no entry of that layer; an entry becomes valid only when every word that was asked for has arrived."""
-
-    def __init__(self, config: AcceleratorConfig):
-        self.config = config
-        self.fill, self.fetch, self.table = FillEngine(config), FetchUnit(config), ResidencyTable(config)
-        self.ports = [
-            *free_inputs(self.fill, "fetch_busy", "entry"),
-            self.fill.request.ready,
-            *free_inputs(self.fetch, "entry", "hold", "copy_busy"),
-            self.fetch.request.ready,
-        ]
-
-    def elaborate(self, platform):
-        m = Module()
-        fill, fetch, table = self.fill, self.fetch, self.table
-        m.submodules.fill, m.submodules.fetch, m.submodules.table = fill, fetch, table
-        m.d.comb += [
-            table.look_a.eq(fetch.look),
-            fetch.entry.eq(table.entry_a),
-            table.look_b.eq(fill.look),
-            fill.entry.eq(table.entry_b),
-            table.wr_en.eq(fill.wr_en),
-            table.wr_layer.eq(fill.wr_layer),
-            table.wr_entry.eq(fill.wr_entry),
-            fetch.hold.eq(fill.hold),
-            fetch.copy_busy.eq(0),
-            fill.fetch_busy.eq(fetch.busy),
-        ]
-        replacing, layer = Signal(), Signal(len(fill.wr_layer))
-        with m.If(fill.wr_en):
-            m.d.sync += [replacing.eq(~fill.wr_entry.valid), layer.eq(fill.wr_layer)]
-        with m.If(replacing & fetch.busy):
-            m.d.comb += Assert(fetch.look != layer)
-        arrived = fill.bus.valid & ((fill.bus.kind.as_value() == 2) | (fill.bus.kind.as_value() == 4))
-        owed = Signal(7)
-        m.d.sync += owed.eq(
-            owed + Mux(fill.request.valid & fill.request.ready, fill.request.payload.count, 0) - arrived
-        )
-        with m.If(owed == 0):
-            m.d.comb += Assume(~arrived)
-        with m.If(fill.wr_en & fill.wr_entry.valid):
-            m.d.comb += [Assert(owed == 0), Assert(replacing & (layer == fill.wr_layer))]
         return m

@@ -18,8 +18,11 @@ def _programs(d: dict) -> str:
 
 
 def _formal(d: dict) -> str:
-    return "; ".join(f"{p['name']} {'holds' if p['holds'] else 'not proved'} ({p['mode']} {p['depth']})"
-                     for p in d["proofs"])
+    def reach(p: dict) -> str:
+        if not p["holds"]:
+            return "not proved"
+        return "at any length" if p["mode"] == "induction" else f"{p['depth']} cycles"
+    return "; ".join(f"{p['name']}: {reach(p)}" for p in d["proofs"])
 
 
 def _coverage(d: dict) -> str:

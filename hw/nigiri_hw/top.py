@@ -20,7 +20,7 @@ from nigiri_hw.core.fill import FillEngine
 from nigiri_hw.core.loader import Loader
 from nigiri_hw.core.pbuf import PersistentBuffer
 from nigiri_hw.core.request import Kind
-from nigiri_hw.core.residency import ResidencyTable
+from nigiri_hw.core.residency import ResidencyTable, connect_table
 from nigiri_hw.core.sequencer import Sequencer, Slot, Stall
 from nigiri_hw.lib.axi import AxiLite, ReadPort, WritePort
 
@@ -50,7 +50,6 @@ class Accelerator(wiring.Component):
         reset = Signal(init=1)
         m.d.plain += reset.eq(~self.aresetn)
         m.d.comb += [ClockSignal().eq(self.aclk), ClockSignal("plain").eq(self.aclk), ResetSignal().eq(reset)]
-        layers = ceil_log2(cfg.layers)
 
         m.submodules.control = control = ControlRegisters(cfg)
         counters = Counters()
@@ -154,16 +153,8 @@ class Accelerator(wiring.Component):
             fetch.copy_busy.eq(pb.busy),
             pb.wr_en.eq(bus.valid & (bus.kind == Kind.PERSISTENT)),
             pb.wr_addr.eq(bus.dest),
-            table.look_a.eq(fetch.look[:layers]),
-            fetch.entry.eq(table.entry_a),
-            table.look_b.eq(fill.look),
-            fill.entry.eq(table.entry_b),
-            table.wr_en.eq(fill.wr_en),
-            table.wr_layer.eq(fill.wr_layer),
-            table.wr_entry.eq(fill.wr_entry),
-            fetch.hold.eq(fill.hold),
-            fill.fetch_busy.eq(fetch.busy),
         ]
+        connect_table(m, table, fetch, fill)
         m.d.comb += [pb.wr_data[n].eq(bus.data[n]) for n in range(8)]
         m.d.comb += [
             fill.start.eq(control.fill_start),

@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2
 
 from nigiri.spec.config import AcceleratorConfig
 
-__all__ = ["Entry", "ResidencyTable"]
+__all__ = ["Entry", "ResidencyTable", "connect_table"]
 
 
 class Entry(data.Struct):
@@ -59,3 +59,19 @@ class ResidencyTable(wiring.Component):
             m.d.comb += [entry.as_value().eq(rd.data), entry.valid.eq(present)]
         self.valid = valid                                   # proofs look at it
         return m
+
+
+def connect_table(m: Module, table: ResidencyTable, fetch, fill) -> None:
+    """Wire the fetch unit and the fill engine to the table, and to each other: an entry changes only while the fetch
+    unit uses none, and it takes no new one meanwhile."""
+    m.d.comb += [
+        table.look_a.eq(fetch.look[: len(table.look_a)]),
+        fetch.entry.eq(table.entry_a),
+        table.look_b.eq(fill.look),
+        fill.entry.eq(table.entry_b),
+        table.wr_en.eq(fill.wr_en),
+        table.wr_layer.eq(fill.wr_layer),
+        table.wr_entry.eq(fill.wr_entry),
+        fetch.hold.eq(fill.hold),
+        fill.fetch_busy.eq(fetch.busy),
+    ]

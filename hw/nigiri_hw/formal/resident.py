@@ -7,7 +7,7 @@ from nigiri.spec.config import AcceleratorConfig
 from nigiri_hw.core.fetch import FetchUnit
 from nigiri_hw.core.fill import FillEngine
 from nigiri_hw.core.request import Kind
-from nigiri_hw.core.residency import ResidencyTable
+from nigiri_hw.core.residency import ResidencyTable, connect_table
 from nigiri_hw.formal.window import free_inputs
 
 __all__ = ["Residency"]
@@ -35,18 +35,8 @@ class Residency(Elaboratable):
         # Now, and not when the whole is: their registers are looked at below.
         for unit, name in ((fill, "fill"), (fetch, "fetch"), (table, "table")):
             m.submodules[name] = unit.elaborate(platform)
-        m.d.comb += [
-            table.look_a.eq(fetch.look),
-            fetch.entry.eq(table.entry_a),
-            table.look_b.eq(fill.look),
-            fill.entry.eq(table.entry_b),
-            table.wr_en.eq(fill.wr_en),
-            table.wr_layer.eq(fill.wr_layer),
-            table.wr_entry.eq(fill.wr_entry),
-            fetch.hold.eq(fill.hold),
-            fetch.copy_busy.eq(0),
-            fill.fetch_busy.eq(fetch.busy),
-        ]
+        connect_table(m, table, fetch, fill)
+        m.d.comb += fetch.copy_busy.eq(0)
         replacing, layer = Signal(), Signal(len(fill.wr_layer))
         with m.If(fill.wr_en):
             m.d.sync += [replacing.eq(~fill.wr_entry.valid), layer.eq(fill.wr_layer)]

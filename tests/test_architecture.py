@@ -19,6 +19,9 @@ STDLIB = sys.stdlib_module_names
 MAX_LINES = 500
 TRAINS = ("nigiri.hybrid.integer", "nigiri.hybrid.model", "nigiri.hybrid.train", "nigiri.split.torch_runner")
 """Besides the packages that train, modules that may import torch."""
+EXTRAS = {"torch": ("nigiri.supernet", "nigiri.quant", "nigiri.hybrid.study", *TRAINS),
+          "ray": ("nigiri.serving.ray_boards",)}
+"""What the tests do without: optional packages, and the modules that need them to be imported at all."""
 
 
 def module_name(path: Path) -> str:
@@ -147,8 +150,8 @@ def test_all_names_exist(path):
     try:
         module = importlib.import_module(module_name(path))
     except ModuleNotFoundError as missing:
-        if missing.name == "torch" and within(module_name(path), "nigiri.supernet", "nigiri.quant"):
-            pytest.skip("needs torch")
+        if within(module_name(path), *EXTRAS.get(missing.name, ())):
+            pytest.skip(f"needs {missing.name}")
         raise
     assert [name for name in module.__all__ if not hasattr(module, name)] == []
     assert len(set(module.__all__)) == len(module.__all__)
